@@ -1,0 +1,18 @@
+"""The library of the book on Backpropagation Through Time: each module is the code of one part."""
+
+from bptt.backward import Gradients, bptt
+from bptt.loss import cross_entropy, squared_error
+from bptt.rnn import RNN, Tape, augment
+from bptt.text import Corpus, load_corpus
+
+__all__ = [
+    "RNN",
+    "Corpus",
+    "Gradients",
+    "Tape",
+    "augment",
+    "bptt",
+    "cross_entropy",
+    "load_corpus",
+    "squared_error",
+]
