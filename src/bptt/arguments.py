@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
 
 def require_option(name: str, value: object, options: Sequence[str]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``options``."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         expected = " or ".join(repr(option) for option in options)
         raise ValueError(f"{name}: expected {expected}, got {value!r}")
+
+
+def require_count(name: str, value: object) -> int:
+    """Return ``value``, an integer of at least 1; ``TypeError`` or ``ValueError`` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name}: expected a whole number, got {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{name}: expected at least 1, got {value}")
+    return int(value)
 
 
 def require_floats(name: str, value: object, **like: Tensor) -> Tensor:
@@ -23,8 +36,10 @@ def require_floats(name: str, value: object, **like: Tensor) -> Tensor:
     """
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected a torch.Tensor, got {type(value).__name__}")
-    if not value.is_floating_point():
+    if value.dtype not in FLOATS:
         raise TypeError(f"{name}: expected a floating-point tensor, got dtype {value.dtype}")
+    if value.layout != torch.strided:
+        raise TypeError(f"{name}: expected a dense tensor, got layout {value.layout}")
     for other_name, other in like.items():
         if value.dtype != other.dtype:
             raise TypeError(f"{name}: expected {other.dtype} like {other_name}, got {value.dtype}")
@@ -32,6 +47,8 @@ def require_floats(name: str, value: object, **like: Tensor) -> Tensor:
             raise ValueError(
                 f"{name}: expected device {other.device} like {other_name}, got {value.device}"
             )
+    if value.is_meta:
+        raise ValueError(f"{name}: expected a tensor with numbers in it, got device meta")
     value = value.detach()
     if not torch.isfinite(value).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bptt.arguments import require_floats, require_option, require_shape
+from bptt.arguments import INTEGERS, require_floats, require_option, require_shape
 
 REDUCTIONS = ("mean", "sum")
 
@@ -40,8 +40,10 @@ def cross_entropy(O: Tensor, Y: Tensor, reduction: str = "mean") -> tuple[Tensor
     T, B, q = O.shape
     if not isinstance(Y, Tensor):
         raise TypeError(f"Y: expected a torch.Tensor, got {type(Y).__name__}")
-    if Y.is_floating_point() or Y.is_complex() or Y.dtype == torch.bool:
-        raise TypeError(f"Y: expected an integer tensor of class numbers, got dtype {Y.dtype}")
+    if Y.dtype not in INTEGERS or Y.layout != torch.strided:
+        raise TypeError(
+            f"Y: expected a dense integer tensor of class numbers, got {Y.layout} {Y.dtype}"
+        )
     require_shape("Y", Y, "T B", T=T, B=B)
     if Y.device != O.device:
         raise ValueError(f"Y: expected device {O.device} like O, got {Y.device}")

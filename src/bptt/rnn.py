@@ -30,7 +30,7 @@ def augment(X: Tensor) -> Tensor:
     X = require_floats("X", X)
     if X.ndim == 0:
         raise ValueError("X: expected at least one axis, got a scalar")
-    return torch.cat([torch.ones_like(X[..., :1]), X], dim=-1)
+    return torch.cat([X.new_ones(*X.shape[:-1], 1), X], dim=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +39,25 @@ class Tape:
 
     Attributes:
         rnn: the network that was run.
-        X: inputs, ``(T, B, d)``.
+        X: inputs, ``(T, B, d)``; not a copy, so leave them as they are until the backward pass.
         H: hidden states, ``(T+1, B, n)``; ``H[0]`` is the initial state and ``H[t]`` is h_t.
         O: outputs, ``(T, B, q)``; ``O[t-1]`` is o_t.
+
+    Raises:
+        ValueError: the shapes do not fit each other.
     """
 
     rnn: RNN = field(repr=False)
     X: Tensor
     H: Tensor
     O: Tensor
+
+    def __post_init__(self):
+        n, d = self.rnn.W_hx.shape
+        require_shape("X", self.X, "T B d", d=d)
+        T, B, _ = self.X.shape
+        require_shape("H", self.H, "T+1 B n", **{"T+1": T + 1}, B=B, n=n)
+        require_shape("O", self.O, "T B q", T=T, B=B, q=len(self.rnn.W_qh))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +88,11 @@ class RNN:
     activation: str = "tanh"
 
     def __post_init__(self):
-        object.__setattr__(self, "W_hx", require_floats("W_hx", self.W_hx))
-        for name in ("W_hh", "W_qh"):
-            weight = require_floats(name, getattr(self, name), W_hx=self.W_hx)
+        like = {}
+        for name in ("W_hx", "W_hh", "W_qh"):  # copies: an optimiser may change the originals
+            weight = require_floats(name, getattr(self, name), **like).clone()
             object.__setattr__(self, name, weight)
+            like = {"W_hx": self.W_hx}
         require_shape("W_hx", self.W_hx, "n d")
         n = self.W_hx.shape[0]
         require_shape("W_hh", self.W_hh, "n n", n=n)
@@ -109,6 +120,22 @@ class RNN:
         """The slope f'(z_t) written with the state h_t: ``1 - h_t^2`` for tanh, else 1."""
         return 1 - H**2 if self.activation == "tanh" else torch.ones_like(H)
 
+    def inputs(self, X: Tensor, h0: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Check ``X`` ``(T, B, d)`` and ``h0`` ``(B, n)``; zeros take the place of a missing h0.
+
+        Raises:
+            TypeError: ``X`` or ``h0`` is not a tensor of the weights' dtype.
+            ValueError: a shape or device does not fit, or a number is not finite.
+        """
+        n, d = self.W_hx.shape
+        X = require_floats("X", X, W_hx=self.W_hx)
+        require_shape("X", X, "T B d", d=d)
+        if h0 is None:
+            return X, X.new_zeros(X.shape[1], n)
+        h0 = require_floats("h0", h0, W_hx=self.W_hx)
+        require_shape("h0", h0, "B n", B=X.shape[1], n=n)
+        return X, h0
+
     @torch.no_grad()
     def __call__(self, X: Tensor, h0: Tensor | None = None) -> Tape:
         """Run the network over a batch of sequences.
@@ -121,20 +148,13 @@ class RNN:
             the :class:`Tape` with all hidden states and outputs.
 
         Raises:
-            TypeError: ``X`` or ``h0`` is not a tensor of the weights' dtype.
-            ValueError: a shape or device does not fit, or a number is not finite.
+            what :meth:`inputs` raises.
         """
         W_hx, W_hh, W_qh = self.W_hx, self.W_hh, self.W_qh
-        n, d = W_hx.shape
-        X = require_floats("X", X, W_hx=W_hx)
-        require_shape("X", X, "T B d", d=d)
+        X, h0 = self.inputs(X, h0)
         T, B, _ = X.shape
-
-        H = X.new_zeros(T + 1, B, n)
-        if h0 is not None:
-            h0 = require_floats("h0", h0, W_hx=W_hx)
-            require_shape("h0", h0, "B n", B=B, n=n)
-            H[0] = h0
+        H = X.new_empty(T + 1, B, len(W_hh))
+        H[0] = h0
 
         Z_input = X @ W_hx.T  # (T, B, n): one product for all steps
         for t in range(1, T + 1):

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from bptt.arguments import FLOATS, INTEGERS, require_count
+
 #: The default text, written for this book and frozen, so that results stay.
 DEFAULT_TEXT = files("bptt") / "walk.txt"
 
@@ -43,8 +45,11 @@ class Corpus:
         """The numbers of the characters, ``(len(text),)`` int64.
 
         Raises:
+            TypeError: ``text`` is not a string.
             ValueError: a character is not in the alphabet; the message names it and its place.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"text: expected a string, got {type(text).__name__}")
         number = {character: i for i, character in enumerate(self.alphabet)}
         for place, character in enumerate(text):
             if character not in number:
@@ -58,9 +63,13 @@ class Corpus:
         """The text of the numbers ``(length,)``; the inverse of :meth:`encode`.
 
         Raises:
+            TypeError: ``numbers`` is not a tensor of integers.
             ValueError: a number is outside 0 to len(alphabet) - 1.
         """
-        numbers = torch.as_tensor(numbers).flatten().tolist()
+        if not isinstance(numbers, Tensor) or numbers.dtype not in INTEGERS:
+            got = getattr(numbers, "dtype", type(numbers).__name__)
+            raise TypeError(f"numbers: expected a tensor of integers, got {got}")
+        numbers = numbers.flatten().tolist()
         for number in numbers:
             if not 0 <= number < len(self.alphabet):
                 raise ValueError(f"numbers: expected 0 to {len(self.alphabet) - 1}, got {number}")
@@ -86,11 +95,16 @@ class Corpus:
             ``Y[t]`` is the number of the character that ``X[t + 1]`` shows.
 
         Raises:
+            TypeError: ``steps`` or ``batch_size`` is not a whole number, ``generator`` not a
+                generator or ``dtype`` not a floating-point dtype.
             ValueError: ``steps`` or ``batch_size`` is below 1, or the text is too short.
         """
-        for name, value in (("steps", steps), ("batch_size", batch_size)):
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+        steps, batch_size = require_count("steps", steps), require_count("batch_size", batch_size)
+        if not isinstance(generator, torch.Generator):
+            got = type(generator).__name__
+            raise TypeError(f"generator: expected a torch.Generator, got {got}")
+        if dtype not in FLOATS:
+            raise TypeError(f"dtype: expected a floating-point dtype, got {dtype!r}")
         places = len(self.text) - steps
         if places < 1:
             raise ValueError(
@@ -111,10 +125,15 @@ def load_corpus(path: str | Path | None = None, encoding: str = "utf-8") -> Corp
         encoding: how the file is encoded.
 
     Raises:
+        TypeError: ``path`` is neither a string nor a path, or ``encoding`` is not a string.
         FileNotFoundError: there is no such file.
         ValueError: the file cannot be decoded (the message names the byte), the encoding is
             unknown, or the text has fewer than two characters.
     """
+    if not isinstance(path, str | Path | None):
+        raise TypeError(f"path: expected a string or a Path, got {type(path).__name__}")
+    if not isinstance(encoding, str):
+        raise TypeError(f"encoding: expected a string, got {type(encoding).__name__}")
     source = DEFAULT_TEXT if path is None else Path(path)
     if not source.is_file():
         raise FileNotFoundError(f"path: expected a text file, found none at {source}")
@@ -127,7 +146,7 @@ def load_corpus(path: str | Path | None = None, encoding: str = "utf-8") -> Corp
             f"path: expected text in {encoding}, but byte {error.start} of {source} is "
             f"{error.object[error.start]:#04x}; name the file's encoding"
         ) from None
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if len(text) < 2:
         raise ValueError(f"path: expected at least 2 characters in {source}, got {len(text)}")
     return Corpus(text)

@@ -17,18 +17,26 @@ Loss = Callable[[Tensor], Tensor]  # outputs (T, B, q) -> scalar
 def relative_error(actual: Tensor, expected: Tensor) -> float:
     """The 2-norm of the difference over the 2-norm of ``expected``; 0 if both are zero.
 
+    Both are divided by the largest number of ``expected`` first, so that tiny and huge gradients
+    are compared as sharply as others.
+
     Raises:
+        TypeError: an argument is not a tensor.
         ValueError: the shapes differ.
     """
+    for name, value in (("actual", actual), ("expected", expected)):
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name}: expected a torch.Tensor, got {type(value).__name__}")
     if actual.shape != expected.shape:
         raise ValueError(
             f"actual: expected shape {tuple(expected.shape)}, got {tuple(actual.shape)}"
         )
-    difference = torch.linalg.vector_norm(actual - expected)
-    scale = torch.linalg.vector_norm(expected)
-    if scale == 0:
-        return 0.0 if difference == 0 else float("inf")
-    return float(difference / scale)
+    actual, expected = actual.detach().double(), expected.detach().double()
+    largest = expected.abs().max()
+    if largest == 0:
+        return 0.0 if not actual.any() else float("inf")
+    difference = torch.linalg.vector_norm(actual / largest - expected / largest)
+    return (difference / torch.linalg.vector_norm(expected / largest)).item()
 
 
 def unrolled_outputs(rnn: RNN, X: Tensor, h0: Tensor) -> Tensor:
@@ -46,16 +54,20 @@ def unrolled_outputs(rnn: RNN, X: Tensor, h0: Tensor) -> Tensor:
     return torch.stack(O)
 
 
-def _leaves(rnn: RNN, X: Tensor, h0: Tensor | None) -> list[Tensor]:
-    """Fresh copies of W_hx, W_hh, W_qh and h_0 to differentiate with respect to."""
-    h0 = X.new_zeros(X.shape[1], rnn.W_hh.shape[0]) if h0 is None else h0
-    return [leaf.detach().clone() for leaf in (rnn.W_hx, rnn.W_hh, rnn.W_qh, h0)]
+def _leaves(rnn: RNN, X: Tensor, h0: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+    """The checked inputs, and copies of W_hx, W_hh, W_qh and h_0 to differentiate by."""
+    X, h0 = rnn.inputs(X, h0)
+    leaves = (rnn.W_hx, rnn.W_hh, rnn.W_qh, h0)
+    return X, [leaf.clone(memory_format=torch.contiguous_format) for leaf in leaves]
 
 
 def _evaluate(leaves: list[Tensor], rnn: RNN, X: Tensor, loss: Loss) -> Tensor:
     W_hx, W_hh, W_qh, h0 = leaves
     network = _Weights(W_hx, W_hh, W_qh, rnn.activation)
-    return loss(unrolled_outputs(network, X.detach(), h0))
+    value = loss(unrolled_outputs(network, X, h0))
+    if not isinstance(value, Tensor) or value.ndim != 0:
+        raise TypeError(f"loss: expected a function that returns a scalar tensor, got {value!r}")
+    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +91,20 @@ def autograd_gradients(rnn: RNN, X: Tensor, loss: Loss, h0: Tensor | None = None
 
     Returns:
         :class:`Gradients` with ``h0`` ``(B, n)``.
+
+    Raises:
+        TypeError: ``loss`` returns no scalar tensor, or one that autograd cannot follow (the
+            losses of this library cannot be followed: they compute their own adjoint).
+        TypeError, ValueError: for ``X`` and ``h0`` as :meth:`RNN.inputs`.
     """
-    leaves = [leaf.requires_grad_() for leaf in _leaves(rnn, X, h0)]
-    return Gradients(*torch.autograd.grad(_evaluate(leaves, rnn, X, loss), leaves))
+    X, leaves = _leaves(rnn, X, h0)
+    with torch.enable_grad():
+        for leaf in leaves:
+            leaf.requires_grad_()
+        value = _evaluate(leaves, rnn, X, loss)
+        if not value.requires_grad:
+            raise TypeError("loss: expected a function that autograd can follow, got a constant")
+        return Gradients(*torch.autograd.grad(value, leaves))
 
 
 @torch.no_grad()
@@ -92,9 +115,15 @@ def finite_difference_gradients(
 
     Args:
         rnn, X, loss, h0: as for :func:`autograd_gradients`; use float64.
-        step: how far each number is moved up and down.
+        step: how far each number is moved up and down; above 0.
+
+    Raises:
+        ValueError: ``step`` is not above 0.
+        TypeError, ValueError: as for :func:`autograd_gradients`.
     """
-    leaves = _leaves(rnn, X, h0)
+    if not step > 0:
+        raise ValueError(f"step: expected a number above 0, got {step}")
+    X, leaves = _leaves(rnn, X, h0)
     gradients = []
     for leaf in leaves:
         gradient = torch.empty_like(leaf)
@@ -127,11 +156,17 @@ def first_difference(
     """Name the first gradient whose relative error exceeds the tolerance; ``None`` if none does.
 
     The order is W_qh, h0, W_hh, W_hx: from the loss backwards, so that the first difference is
-    nearest to its cause. A gradient that is ``None`` is not compared.
+    nearest to its cause. An ``h0`` that is ``None`` in one of them is not compared.
+
+    Raises:
+        TypeError: an argument is not :class:`Gradients`.
     """
+    for name, value in (("actual", actual), ("expected", expected)):
+        if not isinstance(value, Gradients):
+            raise TypeError(f"{name}: expected Gradients, got {type(value).__name__}")
     for name in ("W_qh", "h0", "W_hh", "W_hx"):
         got, wanted = getattr(actual, name), getattr(expected, name)
-        if got is None or wanted is None:
+        if name == "h0" and (got is None or wanted is None):
             continue
         error = relative_error(got, wanted)
         if not error <= tolerance:  # also true for NaN

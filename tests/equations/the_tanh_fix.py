@@ -67,6 +67,7 @@ def _():
         assert_equal(tape.O[t - 1, 0], torch.tensor(o, dtype=torch.float64))
         total += sum((o[c] - Y[t - 1, c].item()) ** 2 / 2 for c in range(4))
     assert_equal(squared_error(tape.O, Y[:, None])[0], total / T)
+    assert_equal(net.L, total / T)
 
 
 @equation(
@@ -214,20 +215,29 @@ def _():
 def _():
     """Unequal at every lag above 0 for a generic W_hh; equal in the cases that the text names."""
 
-    def difference(D, W, t, j):
-        left = product([D[i] if i == j else D[i] @ W for i in range(t, j - 1, -1)])
-        right = product([D[i] for i in range(t, j - 1, -1)]) @ torch.matrix_power(W, t - j)
-        return (torch.linalg.norm(left - right) / torch.linalg.norm(left)).item()
+    def left(D, W, t, j):
+        return product([D[i] if i == j else D[i] @ W for i in range(t, j - 1, -1)])
+
+    def right(D, W, t, j):
+        return product([D[i] for i in range(t, j - 1, -1)]) @ torch.matrix_power(W, t - j)
+
+    def error(D, W, t, j):
+        true = left(D, W, t, j)
+        return (torch.linalg.norm(true - right(D, W, t, j)) / torch.linalg.norm(true)).item()
 
     one_D = [torch.diag(1 - h**2) for h in scalar.H]
     equal_D = [(1 - h[0] ** 2) * torch.eye(n, dtype=torch.float64) for h in H]
+    triangular = torch.triu(torch.ones(n, n, dtype=torch.float64), 1)
     for t in range(1, T + 1):
         for j in range(1, t + 1):
-            assert (difference(D, W, t, j) > 0.05) == (j < t)
-            assert difference(one_D, scalar.W_hh, t, j) < 1e-12
-            assert difference(D, torch.diag(W.diagonal()), t, j) < 1e-12
-            assert difference(D, 1.7 * torch.eye(n, dtype=torch.float64), t, j) < 1e-12
-            assert difference(equal_D, W, t, j) < 1e-12
+            assert_equal(left(D, W, t, j), derivative(H[t], net.z[j]))
+            assert (error(D, W, t, j) > 0.05) == (j < t)
+            assert error(one_D, scalar.W_hh, t, j) < 1e-12
+            assert error(D, torch.diag(W.diagonal()), t, j) < 1e-12
+            assert error(equal_D, W, t, j) < 1e-12
+    # The order on the right matters as well, and a power in front would be another formula.
+    other = torch.matrix_power(triangular, 1) @ D[3] @ D[2]
+    assert torch.linalg.norm(right(D, triangular, 3, 2) - other) > 0.05
 
 
 @equation(
@@ -348,9 +358,10 @@ def _():
 )
 def _():
     """It holds on many draws, with equality if all slopes are equal: no smaller factor will do."""
-    norm = lambda A: float(torch.linalg.matrix_norm(A, 2))  # noqa: E731
+    norm = lambda A: torch.linalg.matrix_norm(A, 2).item()  # noqa: E731
+    bound = lambda slope, A: slope.max().item() * norm(A)  # noqa: E731
     for seed in range(100):
         A, slope = normal(4, 4, seed=seed), 1 - torch.tanh(2 * normal(4, seed=seed + 1000)) ** 2
-        assert norm(torch.diag(slope) @ A) <= float(slope.max()) * norm(A) * (1 + 1e-12)
-        equal = float(slope[0]) * torch.ones(4, dtype=torch.float64)
-        assert_equal(norm(torch.diag(equal) @ A), float(slope[0]) * norm(A))
+        assert norm(torch.diag(slope) @ A) <= bound(slope, A) * (1 + 1e-12)
+        equal = slope[0] * torch.ones(4, dtype=torch.float64)
+        assert_equal(norm(torch.diag(equal) @ A), bound(equal, A))

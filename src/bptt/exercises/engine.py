@@ -11,6 +11,8 @@ import linecache
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -160,9 +162,10 @@ class Exercise:
             for quantity, array in arrays.items():
                 fault = self._compare(quantity, array, right[quantity])
                 if fault is not None:
+                    outcome, message = fault
                     place = self._describe_case(case)
                     diagnosis = self._diagnose(got, expected, quantity)
-                    return Result(fault[0], f"{fault[1]}{place}{diagnosis}")
+                    return Result(outcome, f"{message}{place}{diagnosis}")
         return Result("correct", f"Correct. {self.insight}")
 
     def _outputs(self, answer: Any) -> list[dict[str, _Array]]:
@@ -209,6 +212,8 @@ class Exercise:
                 "Your function returned nothing. Replace the ... in it; if you have written it "
                 "already, see that it ends with a return.",
             )
+        if set(self.returns.values()) == {"()"} and isinstance(value, np.ndarray | torch.Tensor):
+            value = list(value) if value.ndim == 1 and len(names) > 1 else value
         if isinstance(value, Mapping):
             missing = [name for name in names if name not in value]
             if missing:
@@ -240,34 +245,43 @@ class Exercise:
         if self.options:
             return _Array(np.array(float(self._option(name, value))), 0.0)
         try:
-            return _to_array(value)
+            array = _to_array(value)
         except Exception:
+            kind = "a number" if self.returns[name] == "()" else "a tensor, an array or a list"
             raise _Fault(
-                "wrong type",
-                f"{name}: expected numbers (a tensor, an array or a list), got "
-                f"{_type_name(value)}.",
+                "wrong type", f"{name}: expected {kind}, got {_type_name(value)}."
             ) from None
+        if self.returns[name] == "()" and array.values.size == 1:
+            return _Array(array.values.reshape(()), array.rounding)
+        return array
 
     def _option(self, name: str, value: Any) -> int:
         """The place of a prediction among the options."""
+        given = value
+        if isinstance(value, torch.Tensor | np.generic):
+            value = value.item()
         if isinstance(value, str):
             value = value.strip().lower()
-        if isinstance(value, np.bool_):
-            value = bool(value)
         for place, option in enumerate(self.options):
             if type(value) is type(option) and value == option:
                 return place
         expected = " or ".join(repr(option) for option in self.options)
-        raise _Fault("wrong type", f"{name}: expected {expected}, got {_type_name(value)}.")
+        raise _Fault("wrong type", f"{name}: expected {expected}, got {_type_name(given)}.")
 
     def _compare(self, name: str, got: _Array, right: _Array) -> tuple[str, str] | None:
         """Outcome and message of the first fault of one quantity; ``None`` if it is right."""
         if got.values.shape != right.values.shape:
             letters = self.returns[name]
-            return (
-                "wrong shape",
-                f"{name}: expected shape {letters} = {right.values.shape}, got {got.values.shape}.",
+            wanted = (
+                f"shape {letters} = {right.values.shape}" if right.values.ndim else "one number"
             )
+            message = f"{name}: expected {wanted}, got shape {got.values.shape}."
+            one_row_more = (
+                (len(right.values) + 1, *right.values.shape[1:]) if wanted[0] == "s" else ()
+            )
+            if letters.startswith("(T,") and got.values.shape == one_row_more:
+                message += " Row 0 belongs to step 1 here: leave out the row of step 0."
+            return "wrong shape", message
         finite = np.isfinite(got.values)
         if not finite.all():
             at = self._first_step(name, ~finite)
@@ -276,11 +290,15 @@ class Exercise:
         if error <= max(self.tolerance, got.rounding):
             return None
         if self.options:
-            return "wrong value", f"{name}: not so."
+            answered = self.options[int(got.values)]
+            return "wrong value", f"Your answer {answered!r} for {name!r} is wrong."
         scale = np.abs(right.values).max() or 1.0
         off = np.abs(got.values - right.values) > max(self.tolerance, got.rounding) * scale
         at = self._first_step(name, off)
-        return "wrong value", f"{name}: wrong value{at}, relative error {error:.1e}."
+        message = f"{name}: wrong value{at}, relative error {error:.1e}."
+        if self.tolerance > 1e-4 and error < 0.03:
+            message += " That is close: give more digits, or look for a small slip."
+        return "wrong value", message
 
     def _first_step(self, name: str, wrong: np.ndarray) -> str:
         """Where the first wrong row stands, if the quantity has one row a step."""
@@ -303,39 +321,60 @@ class Exercise:
             for name, value in self.cases[number].items()
             if isinstance(value, torch.Tensor)
         )
-        return f" (Case {number + 1} of {len(self.cases)}: {shapes}.)"
+        return (
+            f"\nThe check called your function {len(self.cases)} times; this is call "
+            f"{number + 1}, with {shapes}."
+        )
 
     # ---- diagnosis -------------------------------------------------------------------------
 
-    def _diagnose(self, got: list, expected: list, quantity: str) -> str:
-        """The known mistake that gives exactly this answer, or a general observation."""
-        partial = None
-        for mistake in self.known_mistakes:
-            outputs = self._outputs(mistake.answer)
-            agrees = {
-                name: all(
-                    _equal(a[name], b[name], self.tolerance)
-                    for a, b in zip(got, outputs, strict=True)
-                )
-                for name in self.returns
-            }
-            if all(agrees.values()):
-                return self._tell(mistake)
-            was_right = all(
-                _equal(a[quantity], b[quantity], self.tolerance)
-                for a, b in zip(outputs, expected, strict=True)
-            )
-            if agrees[quantity] and not was_right and partial is None:
-                partial = mistake
-        if partial is not None:
-            return self._tell(partial)
-        return _general_observation([g[quantity] for g in got], [e[quantity] for e in expected])
+    def _diagnose(self, got: list, expected: list, first: str) -> str:
+        """The known mistake behind a wrong answer, or a general observation.
 
-    def _tell(self, mistake: Mistake) -> str:
-        return (
-            f"\nThis is exactly what the following mistake gives: {mistake.diagnosis}"
-            f'\nRead again: "{mistake.section}" in {self.chapter}.'
-        )
+        A mistake is told if it alone gives the whole answer, or else all quantities that are
+        wrong, or else the first of them.
+        """
+
+        def agree(outputs: list, others: list) -> set[str]:
+            return {
+                name
+                for name in self.returns
+                if all(
+                    _equal(a[name], b[name], self.tolerance)
+                    for a, b in zip(outputs, others, strict=True)
+                )
+            }
+
+        wrong = set(self.returns) - agree(got, expected)
+        fits = [(m, agree(got, self._outputs(m.answer))) for m in self.known_mistakes]
+        for wanted in (set(self.returns), wrong, {first}):
+            candidates = [mistake for mistake, same in fits if wanted <= same]
+            if len(candidates) == 1:
+                return self._tell(candidates[0], wanted)
+        return self._observe(got, expected, first)
+
+    def _tell(self, mistake: Mistake, quantities: Iterable[str]) -> str:
+        names = [name for name in self.returns if name in quantities]
+        if self.options:
+            begin = "Why:"
+        elif len(names) == len(self.returns):
+            begin = "This is exactly what the following mistake gives:"
+        else:
+            begin = f"For {' and '.join(names)} alone, this is what the following mistake gives:"
+        return f'\n{begin} {mistake.diagnosis}\nRead again: "{mistake.section}" in {self.chapter}.'
+
+    def _observe(self, got: list, expected: list, first: str) -> str:
+        """What can be said without a known mistake."""
+        names = list(self.returns)
+        swapped = dict(zip(names, reversed(names), strict=True))
+        if len(names) == 2 and all(
+            _equal(g[name], e[swapped[name]], self.tolerance)
+            for g, e in zip(got, expected, strict=True)
+            for name in names
+        ):
+            return f"\nThe two are in the other order: expected {names[0]} first."
+        pairs = [(g[first].values, e[first].values) for g, e in zip(got, expected, strict=True)]
+        return _general_observation(pairs, self.returns[first].startswith("(T"))
 
 
 @dataclass(frozen=True)
@@ -347,8 +386,11 @@ class _Array:
 
 
 def _to_array(value: Any) -> _Array:
-    if isinstance(value, list | tuple) and any(isinstance(v, torch.Tensor) for v in value):
-        value = torch.stack([torch.as_tensor(v) for v in value])
+    if isinstance(value, list | tuple) and value:
+        rows = [_to_array(row) for row in value]
+        return _Array(np.stack([r.values for r in rows]), max(r.rounding for r in rows))
+    if isinstance(value, Fraction | Decimal):
+        value = float(value)
     if isinstance(value, torch.Tensor):
         if value.is_complex() or value.dtype == torch.bool:
             raise TypeError
@@ -391,8 +433,10 @@ def _same(value: Any, original: Any) -> bool:
 
 
 def _relative_error(got: np.ndarray, right: np.ndarray) -> float:
-    scale = float(np.linalg.norm(right)) or 1.0
-    return float(np.linalg.norm(got - right)) / scale
+    """The 2-norm of the difference over that of ``right``, or absolute where ``right`` is zero."""
+    largest = np.abs(right).max(initial=0.0) or 1.0  # first, so that tiny numbers do not underflow
+    scale = float(np.linalg.norm(right / largest)) or 1.0
+    return float(np.linalg.norm(got / largest - right / largest)) / scale
 
 
 def _equal(got: _Array, other: _Array, tolerance: float) -> bool:
@@ -403,26 +447,28 @@ def _equal(got: _Array, other: _Array, tolerance: float) -> bool:
     )
 
 
-def _general_observation(got: Iterable[_Array], expected: Iterable[_Array]) -> str:
-    """What can be said without a known mistake: all zero, a constant factor, or transposed."""
-    pairs = [(g.values, e.values) for g, e in zip(got, expected, strict=True)]
-    if all(
-        g.ndim == 2 and g.T.shape == e.shape and _relative_error(g.T, e) < 1e-6 for g, e in pairs
-    ):
+def _general_observation(pairs: list[tuple[np.ndarray, np.ndarray]], rows_are_steps: bool) -> str:
+    """Transposed, all zero, reversed in time, or the right answer times a number."""
+
+    def close(got: np.ndarray, right: np.ndarray) -> bool:
+        return got.shape == right.shape and _relative_error(got, right) < 1e-6
+
+    if all(got.ndim == 2 and close(got.T, right) for got, right in pairs):
         return "\nIt is the transpose of the right matrix."
-    if any(g.shape != e.shape or not np.isfinite(g).all() for g, e in pairs):
+    if any(got.shape != right.shape or not np.isfinite(got).all() for got, right in pairs):
         return ""
-    if all(not g.any() for g, _ in pairs):
+    if all(not got.any() for got, _ in pairs):
         return "\nEvery number is zero."
-    ratios = [float((g * e).sum() / (e * e).sum()) for g, e in pairs if e.size > 1 and e.any()]
-    if ratios and all(
-        _relative_error(g, r * e) < 1e-6 for (g, e), r in zip(pairs, ratios, strict=False)
+    if rows_are_steps and all(close(got[::-1], right) for got, right in pairs):
+        return "\nThe rows stand in the reverse order of time: row 0 belongs to the first step."
+    factors = [
+        (got * right).sum() / (right * right).sum() for got, right in pairs if right.size > 1
+    ]
+    if factors and all(
+        close(got, f * right) for (got, right), f in zip(pairs, factors, strict=True)
     ):
-        if np.ptp(ratios) < 1e-6:
-            return f"\nIt is the right answer times {ratios[0]:.4g}: look for a constant factor."
-        return (
-            "\nIn each case it is the right answer times a factor: look for an average or a sign."
-        )
+        names = ", ".join(f"{factor:.4g}" for factor in factors)
+        return f"\nIt is the right answer times a number (in the calls of the check: {names})."
     return ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import reduce
 from math import prod
 
 import torch
@@ -49,6 +51,17 @@ def _uses(slopes: tuple[float, ...], states: tuple[float, ...], skip: int = 0) -
 
 _SLOPES = tuple(1 - h**2 for h in _H)
 
+
+def _without_weights() -> dict[str, float]:
+    powers = {"third": 1, "second": _W, "first": _W**2}
+    terms = {name: _uses(_SLOPES, _H)[name] / power for name, power in powers.items()}
+    return terms | {"total": sum(terms.values())}
+
+
+def _exchanged(uses: dict[str, float]) -> dict[str, float]:
+    return {"third": uses["first"], "first": uses["third"]}
+
+
 by_hand = Exercise(
     "the_tanh_fix.by_hand",
     chapter=CHAPTER,
@@ -85,6 +98,20 @@ by_hand = Exercise(
             "One unit, by hand",
         ),
         Mistake(
+            "w forgotten",
+            _without_weights(),
+            "the weight itself is missing. A nudge passes the weight once for each step after its "
+            "own.",
+            "One unit, by hand",
+        ),
+        Mistake(
+            "first and third exchanged",
+            _uses(_SLOPES, _H) | _exchanged(_uses(_SLOPES, _H)),
+            "the first and the third use are exchanged. The first use is that of step 1, which met "
+            "h_0 and has the longest way.",
+            "One unit, by hand",
+        ),
+        Mistake(
             "last use only",
             {"third": 0.64 * -0.2, "second": 0.0, "first": 0.0, "total": 0.64 * -0.2},
             "only the last use of the weight counts. Nudging w also changes h_1 and h_2, and "
@@ -96,7 +123,7 @@ by_hand = Exercise(
         "Write down the three slopes first: 1 - h_t^2 for t = 1, 2, 3.",
         "The term of the second use: the weight met h_1; then it passes the tanh of step 2, "
         "the weight, and the tanh of step 3.",
-        "Use the equation eq-tanh-scalar with t = 3, one j at a time.",
+        'Use eq-tanh-scalar in "One unit, by hand", with t = 3, one j at a time.',
     ),
     insight="Each term carries one slope more than its lag: the step's own tanh counts too.",
 )
@@ -162,7 +189,7 @@ step_jacobian = Exercise(
     hints=(
         "Entry (a, b) asks: when unit b of h_{t-1} moves, how much does unit a of h_t move?",
         "First z_a moves by W_hh[a, b]; then tanh passes on the share 1 - h_a^2.",
-        "The equation is eq-tanh-jacobian.",
+        'The equation is eq-tanh-jacobian, in "The step Jacobian".',
     ),
     insight="Row a is scaled by the slope of unit a: a saturated unit has a row of zeros.",
 )
@@ -176,6 +203,11 @@ def _product(W_hh: Tensor, H: Tensor, t: int) -> Tensor:
     for i in range(t + 1, len(H)):
         J = torch.diag(1 - H[i] ** 2) @ W_hh @ J
     return J
+
+
+def _product_of(factors: Iterable[Tensor]) -> Tensor:
+    """The latest factor leftmost."""
+    return reduce(lambda earlier, factor: factor @ earlier, factors)
 
 
 def _product_reversed(W_hh: Tensor, H: Tensor, t: int) -> Tensor:
@@ -217,7 +249,8 @@ jacobian_product = Exercise(
     reference=_product,
     cases=[
         {"W_hh": _NETWORKS[0]["W_hh"], "H": _NETWORKS[0]["H"], "t": 3},
-        {"W_hh": _NETWORKS[1]["W_hh"], "H": _NETWORKS[1]["H"], "t": 5},
+        {"W_hh": _NETWORKS[1]["W_hh"], "H": _NETWORKS[1]["H"], "t": 0},
+        {"W_hh": _NETWORKS[1]["W_hh"], "H": _NETWORKS[1]["H"], "t": 8},
     ],
     mistakes=[
         Mistake(
@@ -260,6 +293,20 @@ jacobian_product = Exercise(
             "A product with an order",
         ),
         Mistake(
+            "columns scaled",
+            lambda W_hh, H, t: _product_of(W_hh * (1 - h**2) for h in H[t + 1 :]),
+            "in each factor the slopes multiply the columns of W_hh. In code a vector of length n "
+            "does that unless you make it a column: (1 - h**2)[:, None].",
+            "The step Jacobian",
+        ),
+        Mistake(
+            "W_hh transposed",
+            lambda W_hh, H, t: _product(W_hh.T, H, t),
+            "W_hh is transposed in each factor. This product carries changes forward, as W_hh "
+            "itself does; the transpose belongs to the backward pass.",
+            "The step Jacobian",
+        ),
+        Mistake(
             "slope at h_{t-1}",
             _product_one_step_early,
             "each slope is taken at the state before its step. Step i produces h_i, so its slope "
@@ -271,7 +318,7 @@ jacobian_product = Exercise(
         "H has T + 1 rows; row i is h_i. How many steps lead from h_t to h_T?",
         "Start with the identity matrix and multiply one step Jacobian after the other from the "
         "left, i = t+1, ..., T.",
-        "The equation is eq-tanh-product.",
+        'The equation is eq-tanh-product, in "A product with an order".',
     ),
     insight="The slopes and W_hh stay interleaved; only one unit, or a special W_hh, hides that.",
 )
@@ -292,6 +339,7 @@ def _adjoints(
     future: bool = True,
     direct: bool = True,
     future_from_z: bool = True,
+    slope_on: str = "both",
     return_state_adjoint: bool = False,
 ) -> Tensor:
     """dL/dz_t for t = 1..T; the options make the known mistakes."""
@@ -301,13 +349,32 @@ def _adjoints(
     back = W_hh.T if transpose else W_hh
     for row in reversed(range(T)):
         is_last = row == T - 1
-        if direct or is_last:
-            dH[row] = W_qh.T @ dO[row]
+        own = W_qh.T @ dO[row] if direct or is_last else torch.zeros_like(dH[row])
+        later = torch.zeros_like(own)
         if future and not is_last:
-            dH[row] = dH[row] + back @ (dZ if future_from_z else dH)[row + 1]
-        slope = 1 - H[row + slope_from] ** 2
-        dZ[row] = dH[row] if forget_slope else slope * dH[row]
+            later = back @ (dZ if future_from_z else dH)[row + 1]
+        slope = torch.ones_like(own) if forget_slope else 1 - H[row + slope_from] ** 2
+        dH[row] = own + later
+        dZ[row] = {
+            "both": slope * (own + later),
+            "future": own + slope * later,
+            "direct": slope * own + later,
+        }[slope_on]
     return dH if return_state_adjoint else dZ
+
+
+def _adjoints_pulled_out(W_hh: Tensor, W_qh: Tensor, H: Tensor, dO: Tensor) -> Tensor:
+    T = len(dO)
+    slopes = 1 - H[1:] ** 2
+    rows = [
+        sum(
+            slopes[row : i + 1].prod(0)
+            * (torch.linalg.matrix_power(W_hh.T, i - row) @ (W_qh.T @ dO[i]))
+            for i in range(row, T)
+        )
+        for row in range(T)
+    ]
+    return torch.stack(rows)
 
 
 def _adjoints_mistake(**options):
@@ -364,6 +431,26 @@ adjoints = Exercise(
             "The backward pass",
         ),
         Mistake(
+            "slope on the future alone",
+            _adjoints_mistake(slope_on="future"),
+            "the slope multiplies what comes from the future alone. Both paths start behind the "
+            "tanh of step t: add them first, then multiply the sum.",
+            "The backward pass",
+        ),
+        Mistake(
+            "slope on the own loss alone",
+            _adjoints_mistake(slope_on="direct"),
+            "the slope multiplies the step's own loss alone. Add both paths first, then multiply.",
+            "The backward pass",
+        ),
+        Mistake(
+            "factors pulled out",
+            _adjoints_pulled_out,
+            "the slopes between two steps stand in front of a power of the transposed W_hh. They "
+            "do not commute with it: each must stay at its own step.",
+            "What the reader had right",
+        ),
+        Mistake(
             "dL/dh returned",
             _adjoints_mistake(return_state_adjoint=True),
             "this is dL/dh_t. The question asks for dL/dz_t, one slope further.",
@@ -374,7 +461,7 @@ adjoints = Exercise(
         "Begin with the last step: nothing comes after it, so only its own output asks for h_T.",
         "At each earlier step add two parts: W_qh.T @ dO[...] and W_hh.T @ (dZ of the step after). "
         "Then multiply by the slope of this step.",
-        "The equations are eq-tanh-adjoint-state and eq-tanh-adjoint-z.",
+        'The equations are eq-tanh-adjoint-state and eq-tanh-adjoint-z, in "The backward pass".',
     ),
     insight="Every way back from z_t begins with the slope of step t, whatever comes later.",
 )
@@ -430,6 +517,23 @@ weight_gradients = Exercise(
             "The three weight gradients and the initial state",
         ),
         Mistake(
+            "first step dropped in both",
+            lambda X, H, dZ: {"dW_hx": dZ[1:].T @ X[1:], "dW_hh": dZ[1:].T @ H[1:-1]},
+            "the first step is missing in both gradients. Step 1 uses the weights too, on x_1 and "
+            "h_0.",
+            "The three weight gradients and the initial state",
+        ),
+        Mistake(
+            "slope applied twice",
+            lambda X, H, dZ: {
+                "dW_hx": (dZ * (1 - H[1:] ** 2)).T @ X,
+                "dW_hh": (dZ * (1 - H[1:] ** 2)).T @ H[:-1],
+            },
+            "the slope is applied a second time. dL/dz_t already contains it; it stands in the "
+            "formula only where dL/dh_t does.",
+            "The three weight gradients and the initial state",
+        ),
+        Mistake(
             "averaged over steps",
             lambda X, H, dZ: {"dW_hx": dZ.T @ X / len(X), "dW_hh": dZ.T @ H[:-1] / len(X)},
             "the sum over steps is divided by T. If the loss is a mean, the 1/T is already "
@@ -451,7 +555,7 @@ weight_gradients = Exercise(
         "Which vector did W_hh multiply at step t? And W_hx?",
         "At one step the gradient is the outer product of dL/dz_t and that vector. Add up the "
         "steps; one matrix product does it.",
-        "The equations are eq-tanh-grad-hx and eq-tanh-grad-hh.",
+        'The equations are eq-tanh-grad-hx and eq-tanh-grad-hh, in "The three weight gradients".',
     ),
     insight="One matrix product sums over all steps: dZ.T times what the weight multiplied.",
 )
@@ -464,7 +568,7 @@ _EXACT = {
     "W_hh diagonal": True,
     "W_hh symmetric": False,
     "W_hh orthogonal": False,
-    "all units equal at each step": True,
+    "all units in the same state": True,
     "all slopes below 0.1": False,
 }
 
@@ -505,7 +609,7 @@ where_exact = Exercise(
         ),
         Mistake(
             "equal slopes overlooked",
-            _EXACT | {"all units equal at each step": False},
+            _EXACT | {"all units in the same state": False},
             "if all units have the same value at a step, the slope matrix is a number times I, and "
             "that commutes with every W_hh.",
             "What the reader had right",
@@ -554,8 +658,13 @@ commutator = Exercise(
         Mistake(
             "states for slopes",
             lambda W_hh, h: (h[:, None] - h) * W_hh,
-            "the states stand where the slopes belong. D holds 1 - h_a^2, so their difference "
-            "is h_b^2 - h_a^2.",
+            "the states stand where the slopes belong: D holds 1 - h_a^2, not h_a.",
+            "The slope is known from the state",
+        ),
+        Mistake(
+            "tanh applied twice",
+            lambda W_hh, h: (torch.tanh(h) ** 2 - (torch.tanh(h) ** 2)[:, None]) * W_hh,
+            "tanh is applied to h once more. h is already tanh(z), so the slope is 1 - h^2.",
             "The slope is known from the state",
         ),
         Mistake(
@@ -575,7 +684,7 @@ commutator = Exercise(
         "Row a of D W_hh is row a of W_hh times the slope of unit a.",
         "Column b of W_hh D is column b of W_hh times the slope of unit b. Subtract, entry by "
         "entry.",
-        "The equation is eq-tanh-commute.",
+        'The equation is eq-tanh-commute, in "What the reader had right".',
     ),
     insight="The commutator is zero exactly where slopes agree or no weight connects the units.",
 )
