@@ -3,6 +3,7 @@
 import os
 import re
 
+import ledger
 import press
 import pytest
 from nbval.plugin import IPyNbCell
@@ -22,3 +23,7 @@ def unpacked(figure: re.Match[str]) -> str:
 def pytest_itemcollected(item: pytest.Item) -> None:
     if isinstance(item, IPyNbCell):
         item.parent.sanitize_patterns[EXPLORABLE_FIGURE] = unpacked
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(ledger.coverage())

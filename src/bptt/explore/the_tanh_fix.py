@@ -9,6 +9,7 @@ import numpy as np
 from bptt.explore import Explore, explore
 
 STEPS = 30  # length of the chain of step Jacobians
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LAGS = 12  # longest lag of the pulled-out product
 
 
@@ -49,7 +50,8 @@ def _trend(norm: float) -> str:
     if 0.1 <= norm <= 10:
         return f"stayed near 1, at {norm:.1g}"
     verb = "grown" if norm > 1 else "shrunk"
-    return f"{verb} to 10^{np.log10(norm):.0f}"
+    exponent = f"{np.log10(norm):.0f}".translate(SUPERSCRIPT)
+    return f"{verb} to 10{exponent}"
 
 
 def jacobian_chain() -> Explore:
@@ -82,6 +84,7 @@ def jacobian_chain() -> Explore:
         strength=("input strength", [0.0, 0.5, 1.0, 1.5]),
         start={"gain": 1.5, "strength": 0.5},
         play="gain",
+        size=(5.2, 3.3),
     )
 
 
@@ -135,4 +138,5 @@ def pulled_out_error() -> Explore:
         gain=("weight scale", [0.5, 0.75, 1.0, 1.25, 1.5, 2.0]),
         start={"n": 3, "kind": "generic", "gain": 1.0},
         play="n",
+        size=(5.2, 3.3),
     )
