@@ -6,6 +6,7 @@ ledger red until the check was read again.
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,8 +94,16 @@ def equation(label: str, latex: str) -> Callable[[Callable[[], None]], Callable[
     return register
 
 
+def load_checks() -> None:
+    """Import the checks of every chapter: each module here but the ledger's own."""
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.stem not in ("ledger", "network") and not path.stem.startswith("test_"):
+            importlib.import_module(path.stem)
+
+
 def coverage() -> str:
     """One line, like code coverage: how many printed equations have a check of that formula."""
+    load_checks()
     printed = manuscript_equations()
     covered = sum(
         label in CHECKS

@@ -2,8 +2,8 @@
 
 import ledger
 import pytest
-import the_tanh_fix  # noqa: F401 - registers its checks
 
+ledger.load_checks()
 PRINTED = ledger.manuscript_equations()
 
 

@@ -1,0 +1,31 @@
+/* Code or a formula that is wider than its box scrolls inside it. The keyboard must reach such a
+   box, and only such a box. The theme looks at code once; here a box that a folded answer hid, or
+   that a formula's fonts widened, is looked at again. */
+(function () {
+  const formulas = "div.math > mjx-container, span.math";
+  const boxes = `${formulas}, pre`;
+
+  function update(box) {
+    const scrolls = box.scrollWidth > box.clientWidth + 1; // both are rounded
+    if (scrolls) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+    if (!box.matches(formulas)) return;
+    if (scrolls) {
+      box.setAttribute("role", "group");
+      box.setAttribute("aria-label", "formula, scrolls sideways");
+    } else {
+      ["role", "aria-label"].forEach((name) => box.removeAttribute(name));
+    }
+  }
+
+  window.addEventListener("load", async () => {
+    await window.MathJax?.startup.promise;
+    await document.fonts.ready;
+    const watch = new ResizeObserver((entries) => {
+      entries.forEach(({ target }) => update(target.closest(boxes)));
+    });
+    document.querySelectorAll(boxes).forEach((box) => {
+      [box, box.firstElementChild].filter(Boolean).forEach((part) => watch.observe(part));
+    });
+  });
+})();

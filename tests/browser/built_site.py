@@ -1,0 +1,88 @@
+"""The built site: its pages and figures as they stand in the HTML, and pages opened in a browser.
+
+Pages and figures are found, not listed, so a new chapter is tested without a new line here.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response
+
+SITE = Path(__file__).parents[2] / "_build" / "html"
+OWN_SCHEMES = ("data:", "blob:", "about:")
+
+
+@functools.cache
+def html(path: str) -> BeautifulSoup:
+    """The parsed HTML of a page as it was built; ``path`` is relative to the site."""
+    return BeautifulSoup((SITE / path).read_text("utf-8"), "html.parser")
+
+
+@functools.cache
+def pages() -> list[str]:
+    """Every page of the site, relative to it. Redirects and parts of the theme are not pages."""
+    files = (p.relative_to(SITE) for p in SITE.rglob("*.html"))
+    paths = sorted(p.as_posix() for p in files if p.parts[0] != "_static")
+    # Without a site this one name lets the fixture `site` fail, and say what to do.
+    return [p for p in paths if html(p).main] or ["no page"]
+
+
+def figures(having: str = "[data-explore='{name}']") -> list[tuple[str, str]]:
+    """Page and name of every explorable figure.
+
+    ``having`` selects what must be on its page. Without any such figure, one that does not exist
+    is named, so that a test fails and is not skipped.
+    """
+    found = [
+        (path, box["data-explore"])
+        for path in pages()
+        if (SITE / path).is_file()
+        for box in html(path).select("[data-explore]")
+        if html(path).select(having.format(name=box["data-explore"]))
+    ]
+    return found or [(pages()[0], "none")]
+
+
+@dataclass
+class Visit:
+    """A page in the browser, what it asked other hosts for, and what went wrong on it so far."""
+
+    page: Page
+    root: str
+    foreign: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", self._request)
+        self.page.on("response", self._response)
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self.root, *OWN_SCHEMES)):
+            self.foreign.append(request.url)
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"status {response.status}: {response.url}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"console {message.type}: {message.text}")
+
+    def figure(self, name: str) -> Locator:
+        return self.page.locator(f"[data-explore='{name}']")
+
+    def go(self, path: str) -> Visit:
+        """Open a page and wait until its mathematics is set and all its figures are alive."""
+        self.page.goto(self.root + path)
+        self.page.evaluate("() => window.MathJax?.startup.promise.then(() => true)")
+        for box in self.page.locator("[data-explore]").all():
+            box.scroll_into_view_if_needed()
+            box.and_(self.page.locator("[data-drawn]")).wait_for(timeout=10_000)
+        self.page.evaluate("() => window.scrollTo(0, 0)")
+        return self

@@ -1,0 +1,100 @@
+"""A server for the built site, a browser, and ``visit``, which opens a page in it."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from built_site import SITE, Visit
+from playwright.sync_api import Browser, sync_playwright
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing leaves this machine
+]
+
+
+@pytest.fixture(scope="package")
+def site() -> Path:
+    """The folder of the built site."""
+    if not (SITE / "index.html").is_file():
+        pytest.fail(f"no site in {SITE.relative_to(SITE.parents[1])}: run make book", pytrace=False)
+    return SITE
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="package")
+def address(site: Path) -> Iterator[str]:
+    """The site's address on a server of this machine, with a slash at the end."""
+    handler = functools.partial(QuietHandler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests of a worker. None found: a skip for a reader, a failure in CI."""
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if chromium is None:
+        message = f"THE SITE WAS NOT TESTED: no browser, looked for {', '.join(CHROMIUM)}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Browser, site: Path, address: str) -> Iterator[Callable[..., Visit]]:
+    """``visit(path, scheme="light", width=1200, javascript=True, from_disk=False)``: a ``Visit``.
+
+    A new visit is a new reader, without anything stored; it ends the visit before.
+    """
+    contexts = []
+
+    def open_page(
+        path: str,
+        scheme: str = "light",
+        width: int = 1200,
+        javascript: bool = True,
+        from_disk: bool = False,
+    ) -> Visit:
+        while contexts:
+            contexts.pop().close()
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=javascript,
+        )
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        visit = Visit(context.new_page(), root=f"{site.as_uri()}/" if from_disk else address)
+        if javascript:
+            return visit.go(path)
+        visit.page.goto(visit.root + path)
+        return visit
+
+    yield open_page
+    while contexts:
+        contexts.pop().close()

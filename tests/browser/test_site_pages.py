@@ -1,0 +1,118 @@
+"""Every page in a browser: quiet, accessible in both modes, readable on a telephone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from built_site import Visit, pages
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+Opens = Callable[..., Visit]
+
+TELEPHONE = 390
+AXE = {
+    "resultTypes": ["violations"],
+    "preload": False,  # it would ask for style sheets at addresses that do not exist
+    # It counts a header cell that holds a formula alone as empty; test_site_html looks at these.
+    "rules": {"empty-table-header": {"enabled": False}},
+}
+TEXT_WITHOUT_CODE = """() => {
+  const main = document.querySelector("main").cloneNode(true);
+  main.querySelectorAll("pre, code, script, mjx-container").forEach((part) => part.remove());
+  return main.textContent;
+}"""
+AFTER_TWO_FRAMES = """() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(done));
+})"""
+# Formulas that are wider than their box and that a reader cannot scroll by mouse or by keyboard
+CUT_OFF = """() => [...document.querySelectorAll("main div.math > mjx-container, main span.math")]
+  .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1)
+  .filter((box) => getComputedStyle(box).overflowX !== "auto" || box.tabIndex !== 0)
+  .map((box) => box.closest(".math").textContent.slice(0, 60))"""
+# Formulas that fit into their box and are a stop of the tabulator key all the same
+NEEDLESS_STOPS = """() => [...document.querySelectorAll("mjx-container")]
+  .map((formula) => [formula, formula.closest("[tabindex='0']")])
+  .filter(([formula, box]) => box && formula.checkVisibility())
+  .filter(([formula, box]) => {
+    return formula.querySelector("mjx-math").getBoundingClientRect().width <= box.clientWidth;
+  })
+  .map(([formula]) => formula.textContent.slice(0, 60))"""
+
+
+@pytest.fixture(scope="module", params=product(pages(), ("light", "dark")), ids=" ".join)
+def opened(request: pytest.FixtureRequest, visit: Opens) -> Visit:
+    """A page in one mode, its figures alive and its folded answers open, shared by a few tests."""
+    path, scheme = request.param
+    opened = visit(path, scheme=scheme)
+    opened.page.evaluate(
+        "() => document.querySelectorAll('main details').forEach((answer) => (answer.open = true))"
+    )
+    return opened
+
+
+def test_page_is_quiet(opened: Visit) -> None:
+    """No request to another host, nothing missing, no error and no warning in the console."""
+    assert not opened.foreign
+    assert not opened.complaints
+
+
+def test_mathematics_is_set(opened: Visit) -> None:
+    assert opened.page.locator("mjx-merror").count() == 0
+    left_over = re.findall(
+        r"\\[a-zA-Z(\[]+|\$\$|\{(?:eq|ref|cite)", opened.page.evaluate(TEXT_WITHOUT_CODE)
+    )
+    assert not left_over, f"visible markup: {left_over[:5]}"
+
+
+def accessibility_faults(visit: Visit) -> list[str]:
+    found = Axe().run(visit.page, options=AXE).response["violations"]
+    return [f"{v['id']} ({v['impact']}): {n['html'][:200]}" for v in found for n in v["nodes"]]
+
+
+def test_axe_finds_nothing(opened: Visit) -> None:
+    opened.page.set_viewport_size({"width": 1200, "height": 900})
+    assert not accessibility_faults(opened)
+
+
+def test_page_fits_a_telephone(opened: Visit) -> None:
+    """Nothing is cut off at 390 px, and only boxes that the keyboard reaches scroll sideways."""
+    page = opened.page
+    page.set_viewport_size({"width": TELEPHONE, "height": 844})
+    page.evaluate(AFTER_TWO_FRAMES)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= TELEPHONE
+    assert page.evaluate("() => document.body.scrollWidth") <= TELEPHONE
+    assert not page.evaluate(CUT_OFF)
+    assert not page.evaluate(NEEDLESS_STOPS)
+    assert not accessibility_faults(opened)
+
+
+def test_dark_mode_is_chosen_by_a_button_and_kept(visit: Opens) -> None:
+    page = visit("book/index.html").page
+
+    def background() -> tuple[int, ...]:
+        colour = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+        return tuple(map(int, re.findall(r"\d+", colour)[:3]))
+
+    assert min(background()) > 200
+    for _ in range(3):  # the button goes round: system, light, dark
+        if page.locator("html").get_attribute("data-theme") == "dark":
+            break
+        page.locator(".theme-switch-button").filter(visible=True).first.click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    assert max(background()) < 60
+    page.locator("a.right-next").click()
+    page.wait_for_load_state()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    assert max(background()) < 60
+
+
+def test_the_root_of_the_site_leads_to_the_front_page(visit: Opens) -> None:
+    page = visit("book/glossary.html").page
+    page.goto(page.url.replace("book/glossary.html", ""))
+    page.wait_for_url("**/book/index.html")
+    expect(page.locator("article h1")).to_be_visible()
