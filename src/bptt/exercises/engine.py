@@ -209,8 +209,8 @@ class Exercise:
         if _is_blank(value):
             raise _Fault(
                 "not attempted",
-                "Your function returned nothing. Replace the ... in it; if you have written it "
-                "already, see that it ends with a return.",
+                "Not attempted yet: your function returned nothing. Replace the ... in it; if you "
+                "have written it already, see that it ends with a return.",
             )
         if set(self.returns.values()) == {"()"} and isinstance(value, np.ndarray | torch.Tensor):
             value = list(value) if value.ndim == 1 and len(names) > 1 else value
