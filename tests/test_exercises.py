@@ -84,7 +84,7 @@ STYLES = {
     "float32": lambda f: lambda *a: convert(f(*a), lambda v: v.float()),
     "NumPy": lambda f: lambda *a: convert(f(*a), lambda v: v.numpy()),
     "nested lists": lambda f: lambda *a: convert(f(*a), lambda v: v.tolist()),
-    "column-major layout": lambda f: lambda *a: convert(f(*a), lambda v: v.T.contiguous().T),
+    "column-major layout": lambda f: lambda *a: convert(f(*a), lambda v: v.t().contiguous().t()),
     "rows as a list of tensors": lambda f: lambda *a: convert(f(*a), list),
     "with autograd history": lambda f: lambda *a: convert(f(*a), lambda v: v.requires_grad_() * 1),
     "in place": in_place,

@@ -102,6 +102,7 @@ def check(answer):
 
 ```{code-cell} ipython3
 numbers = ...   # a list of three numbers
+named = {"first": ..., "second": ...}
 ### BEGIN SOLUTION
 numbers = [10, 20, 40]
 ### END SOLUTION
@@ -175,7 +176,10 @@ def stream(root, folder):
 
 def test_exercises_hold_stubs_and_no_answer(printed):
     code = sources(printed, "exercises", "code")
-    assert code[1] == "numbers = ...   # a list of three numbers\ncheck(numbers)"
+    assert code[1] == (
+        "numbers = ...   # a list of three numbers\n"
+        'named = {"first": ..., "second": ...}\ncheck(numbers)'
+    )
     assert code[2] == "def double(h):   # (n,) -> (n,)\n    ...\n\ncheck(double(1))"
     assert stream(printed, "exercises") == ["not attempted\n", "not attempted\n"]
     text = (printed / "exercises" / "01_a.ipynb").read_text()

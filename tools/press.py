@@ -12,10 +12,10 @@ The manuscript consists of MyST text notebooks, the editions are executed Jupyte
                                  solutions/NAME.ipynb    the answers shown
 
 In an exercise file, lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` are an answer;
-the exercises print ``...`` in their place. A line ``answer = ...`` directly before a region is what
-the learner starts from; the solutions leave it out. A cell tagged ``solution`` appears in the
-solutions only, a cell tagged ``exercise`` in the exercises only. The exercises own the labels of
-everything else, so the solutions print it without labels.
+the exercises print ``...`` in their place. ``answer = ...``, or ``answer = {"name": ...}``,
+directly before a region is what the learner starts from; the solutions leave it out. A cell tagged
+``solution`` appears in the solutions only, a cell tagged ``exercise`` in the exercises only. The
+exercises own the labels of everything else, so the solutions print it without labels.
 
 Two runs give the same bytes. Each edition stores the hash of its manuscript and a hash of its own
 content, so ``--check`` executes nothing, and an edition that somebody changed is never overwritten.
@@ -59,7 +59,8 @@ SECONDS_A_CELL = 300
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
-MARKER_LINES = re.compile(rf"^(?:(?:\w+ = \.\.\..*\n)*[ \t]*#+ {BEGIN}|[ \t]*#+ {END}).*\n?", re.M)
+STUB = r"\w+ = (?:\.\.\.|\{[^{}]*: \.\.\.[^{}]*\}).*\n"  # answer = ..., or a dict of nothing else
+MARKER_LINES = re.compile(rf"^(?:(?:{STUB})*[ \t]*#+ {BEGIN}|[ \t]*#+ {END}).*\n?", re.M)
 STUB_AT_TOP_LEVEL = re.compile(r"^\.\.\.(?:\n|\Z)", re.M)
 
 EQUATION_LABEL = re.compile(r"(\$\$.+?\$\$)(?:[ \t]*\([\w:.-]+\)[ \t]*$)?", re.M | re.S)

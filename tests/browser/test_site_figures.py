@@ -24,6 +24,16 @@ SET = """(slider, value) => {
   slider.dispatchEvent(new Event("input", { bubbles: true }));
 }"""
 # A link in a folded answer: open what it is folded into
+# Resolves when the page has stopped scrolling to what has the focus.
+SCROLL_RESTS = """() => new Promise(done => {
+  let last = -1, same = 0;
+  const look = () => {
+    same = scrollY === last ? same + 1 : 0;
+    last = scrollY;
+    if (same > 10) done(); else requestAnimationFrame(look);
+  };
+  look();
+})"""
 UNFOLD = """(link) => {
   const answer = link.closest("details");
   if (answer) answer.open = true;
@@ -175,6 +185,8 @@ def test_every_link_in_the_prose_sets_the_state_that_it_names(
                 figure.put(slider, "0")
         link.evaluate(UNFOLD)
         link.focus()
+        expect(link).to_be_in_viewport()
+        link.evaluate(SCROLL_RESTS)
         figure.press("Enter")
         for name, value in state.items():
             shown = figure.slider(name).get_attribute("aria-valuetext")

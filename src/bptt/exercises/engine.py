@@ -212,8 +212,9 @@ class Exercise:
                 "Not attempted yet: your function returned nothing. Replace the ... in it; if you "
                 "have written it already, see that it ends with a return.",
             )
-        if set(self.returns.values()) == {"()"} and isinstance(value, np.ndarray | torch.Tensor):
-            value = list(value) if value.ndim == 1 and len(names) > 1 else value
+        stacked = isinstance(value, np.ndarray | torch.Tensor) and value.ndim > 0
+        if stacked and 1 < len(names) == len(value):
+            value = list(value)
         if isinstance(value, Mapping):
             missing = [name for name in names if name not in value]
             if missing:
@@ -234,7 +235,7 @@ class Exercise:
             raise _Fault(
                 "wrong type",
                 f"Expected {len(names)} quantities in this order: {wanted}; "
-                f"got one {_type_name(value)}.",
+                f"got {_type_name(value)} alone.",
             )
         for name, entry in zip(names, values, strict=True):
             if _is_blank(entry):
@@ -297,7 +298,11 @@ class Exercise:
         at = self._first_step(name, off)
         message = f"{name}: wrong value{at}, relative error {error:.1e}."
         if self.tolerance > 1e-4 and error < 0.03:
-            message += " That is close: give more digits, or look for a small slip."
+            whole = float(right.values).is_integer()
+            message += " That is close: "
+            message += (
+                "look for a small slip." if whole else "give more digits, or look for a slip."
+            )
         return "wrong value", message
 
     def _first_step(self, name: str, wrong: np.ndarray) -> str:
@@ -332,7 +337,8 @@ class Exercise:
         """The known mistake behind a wrong answer, or a general observation.
 
         A mistake is told if it alone gives the whole answer, or else all quantities that are
-        wrong, or else the first of them.
+        wrong, or else the first of them. Of a prediction it is told only if all that it gets
+        wrong is wrong in the answer.
         """
 
         def agree(outputs: list, others: list) -> set[str]:
@@ -346,7 +352,13 @@ class Exercise:
             }
 
         wrong = set(self.returns) - agree(got, expected)
-        fits = [(m, agree(got, self._outputs(m.answer))) for m in self.known_mistakes]
+        fits = []
+        for mistake in self.known_mistakes:
+            outputs = self._outputs(mistake.answer)
+            told_in_part = not self.options or agree(outputs, expected) | wrong == set(self.returns)
+            same = agree(got, outputs)
+            if told_in_part or same == set(self.returns):
+                fits.append((mistake, same))
         for wanted in (set(self.returns), wrong, {first}):
             candidates = [mistake for mistake, same in fits if wanted <= same]
             if len(candidates) == 1:
@@ -360,7 +372,10 @@ class Exercise:
         elif len(names) == len(self.returns):
             begin = "This is exactly what the following mistake gives:"
         else:
-            begin = f"For {' and '.join(names)} alone, this is what the following mistake gives:"
+            begin = (
+                f"For {' and '.join(names)} alone, these are the numbers of somebody who made the "
+                "following mistake throughout:"
+            )
         return f'\n{begin} {mistake.diagnosis}\nRead again: "{mistake.section}" in {self.chapter}.'
 
     def _observe(self, got: list, expected: list, first: str) -> str:
@@ -373,6 +388,8 @@ class Exercise:
             for name in names
         ):
             return f"\nThe two are in the other order: expected {names[0]} first."
+        if self.options:
+            return ""
         pairs = [(g[first].values, e[first].values) for g, e in zip(got, expected, strict=True)]
         return _general_observation(pairs, self.returns[first].startswith("(T"))
 
@@ -415,7 +432,11 @@ def _is_blank(value: Any) -> bool:
 
 
 def _type_name(value: Any) -> str:
-    return f"the string {value[:30]!r}" if isinstance(value, str) else type(value).__name__
+    if isinstance(value, str):
+        return f"the string {value[:30]!r}"
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return f"an array of {value.dtype}"
+    return f"an object of type {type(value).__name__}"
 
 
 def _copy(value: Any) -> Any:
@@ -457,13 +478,12 @@ def _general_observation(pairs: list[tuple[np.ndarray, np.ndarray]], rows_are_st
         return "\nIt is the transpose of the right matrix."
     if any(got.shape != right.shape or not np.isfinite(got).all() for got, right in pairs):
         return ""
-    if all(not got.any() for got, _ in pairs):
+    pairs = [(got, right) for got, right in pairs if right.size > 1]  # one number has no pattern
+    if pairs and not any(got.any() for got, _ in pairs):
         return "\nEvery number is zero."
-    if rows_are_steps and all(close(got[::-1], right) for got, right in pairs):
+    if rows_are_steps and pairs and all(close(got[::-1], right) for got, right in pairs):
         return "\nThe rows stand in the reverse order of time: row 0 belongs to the first step."
-    factors = [
-        (got * right).sum() / (right * right).sum() for got, right in pairs if right.size > 1
-    ]
+    factors = [(got * right).sum() / (right * right).sum() for got, right in pairs]
     if factors and all(
         close(got, f * right) for (got, right), f in zip(pairs, factors, strict=True)
     ):

@@ -2,12 +2,14 @@
 
 It puts the engine into ``_static/explore`` and loads it on pages with a figure. It turns a link
 of the prose, ``[text](#explore-NAME?parameter=value)``, into one that sets the figure, and warns
-about a link that asks for what is not there, and about two figures of one name on a page.
+about a link that asks for what is not there, and about two figures of one name on a page. The
+directive ``explore`` shows a figure on a page that is no notebook.
 """
 
 from __future__ import annotations
 
 import html
+import importlib
 import json
 import math
 import pathlib
@@ -17,6 +19,7 @@ from urllib.parse import parse_qsl
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
 _FOLDER = pathlib.Path(__file__).parent
 _FIGURE = re.compile(
@@ -26,6 +29,22 @@ _FIGURE = re.compile(
 )
 _LINK = "#explore-"
 _LOGGER = logging.getLogger(__name__)
+
+
+class ExploreDirective(SphinxDirective):
+    """``{explore} chapter_module.figure`` shows a figure on a page that is no notebook."""
+
+    required_arguments = 1
+
+    def run(self):
+        module, _, name = self.arguments[0].rpartition(".")
+        try:
+            figure = getattr(importlib.import_module(f"bptt.explore.{module}"), name)
+        except (ImportError, AttributeError):
+            message = f"expected module.figure of bptt.explore, got {self.arguments[0]!r}"
+            raise self.error(message) from None
+        data, _ = figure()._repr_mimebundle_()
+        return [nodes.raw("", data["text/html"], format="html")]
 
 
 class SettingLinks(SphinxTransform):
@@ -134,6 +153,7 @@ def _load_assets(app, pagename, templatename, context, doctree):
 
 def setup(app):
     app.setup_extension("myst_nb")
+    app.add_directive("explore", ExploreDirective)
     app.add_transform(SettingLinks)
     app.connect("config-inited", _prefer_html)
     app.connect("builder-inited", _write_assets, priority=400)
