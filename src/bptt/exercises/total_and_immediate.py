@@ -258,8 +258,8 @@ which_symbol = Exercise(
         Mistake(
             "9.7.4: left side immediate",
             _SYMBOLS | {"9.7.4 left": "immediate"},
-            "the left side of 9.7.4 is the derivative of the whole network's state. The weight moves "
-            "at every step, so h_{t-1} moves too.",
+            "the left side of 9.7.4 is the derivative of the whole network's state. The weight "
+            "moves at every step, so h_{t-1} moves too.",
             "Why both sides look the same",
         ),
         Mistake(
