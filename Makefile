@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 LAB := $(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree
-CHAPTER ?= 06_the_tanh_fix
+CHAPTER ?= 01_an_rnn_unrolled
 export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/jupyter
 # Elsewhere than in my/, JupyterLab saves only when asked: to open a notebook must not change it.
 lab edit: export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/jupyter:$(CURDIR)/tools/jupyter/no_autosave

@@ -1,9 +1,23 @@
 """Exercises that say precisely what is wrong: ``catalogue`` holds all of them by key."""
 
-from bptt.exercises import an_rnn_unrolled, the_tanh_fix, total_and_immediate, why_one_over_t
+from bptt.exercises import (
+    an_rnn_unrolled,
+    bptt_for_the_linear_network,
+    the_bias_free_convention,
+    the_tanh_fix,
+    total_and_immediate,
+    why_one_over_t,
+)
 from bptt.exercises.engine import OUTCOMES, Exercise, Mistake, Result
 
-_CHAPTERS = (an_rnn_unrolled, total_and_immediate, why_one_over_t, the_tanh_fix)
+_CHAPTERS = (
+    an_rnn_unrolled,
+    total_and_immediate,
+    why_one_over_t,
+    the_bias_free_convention,
+    bptt_for_the_linear_network,
+    the_tanh_fix,
+)
 
 catalogue = {
     value.key: value
