@@ -80,11 +80,16 @@ def in_place(function):
     return answer
 
 
+def column_major(value):
+    axes = tuple(reversed(range(value.ndim)))
+    return value.permute(axes).contiguous().permute(axes)
+
+
 STYLES = {
     "float32": lambda f: lambda *a: convert(f(*a), lambda v: v.float()),
     "NumPy": lambda f: lambda *a: convert(f(*a), lambda v: v.numpy()),
     "nested lists": lambda f: lambda *a: convert(f(*a), lambda v: v.tolist()),
-    "column-major layout": lambda f: lambda *a: convert(f(*a), lambda v: v.t().contiguous().t()),
+    "column-major layout": lambda f: lambda *a: convert(f(*a), column_major),
     "rows as a list of tensors": lambda f: lambda *a: convert(f(*a), list),
     "with autograd history": lambda f: lambda *a: convert(f(*a), lambda v: v.requires_grad_() * 1),
     "in place": in_place,

@@ -3,6 +3,7 @@
 from bptt.backward import Gradients, bptt
 from bptt.loss import cross_entropy, squared_error
 from bptt.rnn import RNN, Tape, augment
+from bptt.rtrl import rtrl
 from bptt.text import Corpus, load_corpus
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "bptt",
     "cross_entropy",
     "load_corpus",
+    "rtrl",
     "squared_error",
 ]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bptt.arguments import require_floats, require_shape
-from bptt.rnn import Tape
+from bptt.rnn import RNN, Tape
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +49,11 @@ def bptt(tape: Tape, dO: Tensor) -> Gradients:
     Source: equations eq-tanh-adjoint-state, eq-tanh-adjoint-z, eq-tanh-grad-hh, eq-tanh-grad-hx,
     eq-tanh-grad-qh and eq-tanh-grad-h0.
     """
-    if not isinstance(tape, Tape):
-        raise TypeError(f"tape: expected the Tape that rnn(X) returns, got {type(tape).__name__}")
-    dO = require_floats("dO", dO, **{"tape.O": tape.O})
-    T, B, q = tape.O.shape
-    require_shape("dO", dO, "T B q", T=T, B=B, q=q)
+    dO = require_adjoint(tape, dO)
     rnn, X, H = tape.rnn, tape.X, tape.H
+    T = len(X)
 
-    W_qh = rnn.W_qh[:, 1:] if rnn.has_output_bias else rnn.W_qh  # a bias passes nothing to h_t
-    dH_direct = dO @ W_qh  # (T, B, n): through o_t alone
+    dH_direct = dO @ weights_from_state(rnn)  # (T, B, n): through o_t alone
     slope = rnn.slope(H[1:])  # (T, B, n)
     dZ = torch.empty_like(slope)
     future = torch.zeros_like(H[0])  # (B, n): through z_{t+1}; nothing comes after step T
@@ -76,3 +72,23 @@ def bptt(tape: Tape, dO: Tensor) -> Gradients:
 def _sum_of_outer_products(left: Tensor, right: Tensor) -> Tensor:
     """Over time and batch, ``(T, B, a)`` and ``(T, B, b)`` to ``(a, b)``: one matrix product."""
     return left.flatten(0, 1).T @ right.flatten(0, 1)
+
+
+def require_adjoint(tape: object, dO: object) -> Tensor:
+    """Return ``dO`` without its autograd history; it must be the adjoint of the tape's outputs.
+
+    Raises:
+        TypeError: ``tape`` is not a :class:`Tape`, or ``dO`` not a tensor of the tape's dtype.
+        ValueError: shape or device of ``dO`` do not fit, or a number in it is not finite.
+    """
+    if not isinstance(tape, Tape):
+        raise TypeError(f"tape: expected the Tape that rnn(X) returns, got {type(tape).__name__}")
+    dO = require_floats("dO", dO, **{"tape.O": tape.O})
+    T, B, q = tape.O.shape
+    require_shape("dO", dO, "T B q", T=T, B=B, q=q)
+    return dO
+
+
+def weights_from_state(rnn: RNN) -> Tensor:
+    """The part of ``W_qh`` that multiplies h_t, ``(q, n)``: a bias passes nothing to h_t."""
+    return rnn.W_qh[:, 1:] if rnn.has_output_bias else rnn.W_qh

@@ -3,6 +3,7 @@
 from bptt.exercises import (
     an_rnn_unrolled,
     bptt_for_the_linear_network,
+    from_equations_to_code,
     the_bias_free_convention,
     the_tanh_fix,
     total_and_immediate,
@@ -17,6 +18,7 @@ _CHAPTERS = (
     the_bias_free_convention,
     bptt_for_the_linear_network,
     the_tanh_fix,
+    from_equations_to_code,
 )
 
 catalogue = {
