@@ -162,6 +162,7 @@ def test_wrong_kinds_of_values(exercise):
     for value in ("0.5", object(), Hostile(), 1j, True, {"a": 1}, [[1], [1, 2]]):
         result = exercise.check(every(value))
         assert result.outcome == "wrong type" and names[0] in result.message
+    assert "1.0 and 0.0" in exercise.check(every(torch.tensor([True]))).message
     assert exercise.check(lambda *a: Hostile()).outcome == "wrong type"
     assert exercise.check(every(torch.ones(2, 3, 5))).outcome == "wrong shape"
     assert exercise.check(every(1.0)).outcome == "wrong shape"

@@ -54,7 +54,7 @@ def same_float32_losses():
             ),
         ),
         (
-            "the two values of the loss are the same float32 number",
+            "the two moved weights, or the two values of the loss, are the same float32 number",
             same_float32_losses,
         ),
         (

@@ -229,6 +229,13 @@ adjoints = Exercise(
             "The adjoint, step by step",
         ),
         Mistake(
+            "loss of the next step",
+            lambda W_hh, W_qh, dO: _adjoints(W_hh, W_qh, torch.cat([dO[1:], dO[-1:]])),
+            "each step but the last takes the loss of the next step as its own. In the same row of "
+            "dH and dO stands the same step.",
+            "The adjoint, step by step",
+        ),
+        Mistake(
             "divided by T once more",
             lambda W_hh, W_qh, dO: _adjoints(W_hh, W_qh, dO) / len(dO),
             "the adjoints are divided by T. The factor 1/T is inside dL/do_t already.",
@@ -314,7 +321,17 @@ expanded = Exercise(
         Mistake(
             "last loss left out",
             _mistaken_expanded(first=1),
-            "the term i = t is missing, which is the loss of the last step with the power T - t.",
+            "one term is missing: the loss of the last step, s = T (i = t in the printed "
+            "numbering), with the power T - t.",
+            "The expanded sum and its strange index",
+        ),
+        Mistake(
+            "rows one too late",
+            lambda W_hh, W_qh, dO, t: _expanded(
+                W_hh, W_qh, torch.cat([dO[1:], torch.zeros_like(dO[:1])]), t
+            ),
+            "each power meets the loss of the step after, and the last loss is missing. Row s - 1 "
+            "of dO, not row s, belongs to the loss of step s.",
             "The expanded sum and its strange index",
         ),
         Mistake(
@@ -384,6 +401,11 @@ def _kept(W_hh: Tensor, H: Tensor, g: Tensor) -> dict[str, Tensor]:
     return right | {"gradient": right["gradient"] + right["excess"]}
 
 
+def _printed_for_excess(W_hh: Tensor, H: Tensor, g: Tensor) -> dict[str, Tensor]:
+    right = _with_excess()(W_hh, H, g)
+    return right | {"excess": right["gradient"] + right["excess"]}
+
+
 def _outer_swapped(W_hh: Tensor, H: Tensor, g: Tensor) -> dict[str, Tensor]:
     return {name: value.T for name, value in _with_excess()(W_hh, H, g).items()}
 
@@ -426,9 +448,23 @@ repair = Exercise(
         Mistake(
             "transposes dropped",
             _with_excess(transpose=False),
-            "the index is right, but the powers lost their transpose. With an adjoint g in front "
-            "the transposes belong there; without one they do not.",
+            "the index is right, but the powers lost their transpose. With an adjoint g in the "
+            "formula the transposes belong there; in the three-index formula they do not.",
             "The derivative of the state, carried forward",
+        ),
+        Mistake(
+            "transposes dropped, index kept",
+            _with_excess(shift=0, transpose=False),
+            "the transposes are gone and the state is still h_j. With g in the formula the "
+            "transposes were right; look at the state instead.",
+            "Which state did the weight meet?",
+        ),
+        Mistake(
+            "printed value for the excess",
+            _printed_for_excess,
+            "the gradient is right, and the second matrix is the printed value itself. The excess "
+            "is what is left of it when you take the right one away.",
+            "Which state did the weight meet?",
         ),
         Mistake(
             "outer product swapped",
@@ -451,7 +487,8 @@ repair = Exercise(
         "rows in the place of the state.",
         "The equations are eq-linear-with-adjoint and eq-linear-shifted.",
     ),
-    insight="The excess is the same sum with h_j - h_{j-1}; it is zero only if the terms cancel.",
+    insight="The excess is the same sum with h_j - h_{j-1}; it is zero only if its terms vanish "
+    "or cancel.",
 )
 
 
@@ -537,7 +574,8 @@ which_equal = Exercise(
         "The equations are eq-linear-two-right, eq-linear-total-total and "
         "eq-linear-direct-immediate.",
     ),
-    insight="A wrong pairing is right only where the miscounted paths add up to nothing.",
+    insight="A wrong pairing is right only where what it counts too often, or leaves out, adds up "
+    "to zero.",
 )
 
 
@@ -596,7 +634,7 @@ def _path_case(n: int, T: int, seed: int) -> dict[str, Tensor]:
 paths = Exercise(
     "bptt_for_the_linear_network.paths",
     chapter=CHAPTER,
-    returns={"P": "(T, T)", "N": "(T, T)"},
+    returns={"P": "(j, t)", "N": "(j, t)"},
     reference=_paths,
     cases=[_path_case(3, 7, seed=54), _path_case(1, 4, seed=55), _path_case(4, 2, seed=56)],
     mistakes=[
@@ -619,6 +657,23 @@ paths = Exercise(
             _paths_mistake(lambda T: torch.triu(T - _lags(T))),
             "P is right, and N holds T - k: how many paths of lag k there are. The question is how "
             "often each of them is counted.",
+            _TWO_OTHERS,
+        ),
+        Mistake(
+            "negative counts",
+            _paths_mistake(lambda T: _lags(T) + 1),
+            "P is right, and N goes on below the diagonal, with counts of 0 and less. No path "
+            "leads from a use to an earlier loss.",
+            _TWO_OTHERS,
+        ),
+        Mistake(
+            "counts multiplied in",
+            lambda W_hh, C, B: {
+                "P": _table(W_hh, C, B) * _counts(len(C)),
+                "N": _counts(len(C)),
+            },
+            "N is right, and P is multiplied by the counts already. P holds each path once, N how "
+            "often total x total counts it.",
             _TWO_OTHERS,
         ),
         Mistake(

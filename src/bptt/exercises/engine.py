@@ -249,9 +249,10 @@ class Exercise:
             array = _to_array(value)
         except Exception:
             kind = "a number" if self.returns[name] == "()" else "a tensor, an array or a list"
-            raise _Fault(
-                "wrong type", f"{name}: expected {kind}, got {_type_name(value)}."
-            ) from None
+            message = f"{name}: expected {kind}, got {_type_name(value)}."
+            if _is_boolean(value):
+                message += " Turn true and false into numbers: 1.0 and 0.0."
+            raise _Fault("wrong type", message) from None
         if self.returns[name] == "()" and array.values.size == 1:
             return _Array(array.values.reshape(()), array.rounding)
         return array
@@ -431,6 +432,12 @@ def _is_blank(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) > 0 and all(map(_is_blank, value))
 
 
+def _is_boolean(value: Any) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.dtype == torch.bool
+    return isinstance(value, bool) or (isinstance(value, np.ndarray) and value.dtype == bool)
+
+
 def _type_name(value: Any) -> str:
     if isinstance(value, str):
         return f"the string {value[:30]!r}"
@@ -448,7 +455,7 @@ def _same(value: Any, original: Any) -> bool:
         return (
             value.shape == original.shape
             and value.dtype == original.dtype
-            and torch.equal(value.detach(), original)
+            and bool(((value == original) | (value.isnan() & original.isnan())).all())
         )
     return value == original
 

@@ -102,6 +102,27 @@ best_step = Exercise(
             "Differences instead of derivatives",
         ),
         Mistake(
+            "factor 2 lost in the forward difference",
+            _BEST
+            | _millionths(
+                forward_step=sqrt(_ROUNDING / _SECOND),
+                forward_error=_forward_error(sqrt(_ROUNDING / _SECOND)),
+            ),
+            "for the forward difference a factor 2 is lost before the root. Both terms have a 2: "
+            "one divides, the other multiplies.",
+            "Differences instead of derivatives",
+        ),
+        Mistake(
+            "truncation alone",
+            _BEST
+            | _millionths(
+                central_error=_CENTRAL**2 / 6 * _THIRD, forward_error=_FORWARD / 2 * _SECOND
+            ),
+            "both errors are the truncation term alone. At the best step rounding has a share as "
+            "well.",
+            "Differences instead of derivatives",
+        ),
+        Mistake(
             "|f| left out",
             _millionths(
                 central_step=(3 * _U / _THIRD) ** (1 / 3),
@@ -168,6 +189,11 @@ def _steps_averaged(W_hh: Tensor, X: Tensor, H: Tensor, dZ: Tensor) -> dict[str,
     return right | {name: right[name] / len(X) for name in ("dW_hx", "dW_hh")}
 
 
+def _both_averaged(W_hh: Tensor, X: Tensor, H: Tensor, dZ: Tensor) -> dict[str, Tensor]:
+    right = _gradients(W_hh, X, H, dZ)
+    return right | {name: right[name] / dZ[..., 0].numel() for name in ("dW_hx", "dW_hh")}
+
+
 def _other_order(dZ: Tensor, other: Tensor) -> Tensor:
     return dZ.transpose(0, 1).flatten(0, 1).T @ other.flatten(0, 1)
 
@@ -195,6 +221,13 @@ batch_gradients = Exercise(
             _steps_averaged,
             "you divided the sum by T. If the loss is a mean, its factor is inside dL/do "
             "already; the uses of a weight add up.",
+            "Stage 4: the batch is summed",
+        ),
+        Mistake(
+            "averaged over steps and batch",
+            _both_averaged,
+            "you divided the sum by T B. The mean's factor is inside dL/do already, and dZ has it "
+            "from there.",
             "Stage 4: the batch is summed",
         ),
         Mistake(
@@ -254,6 +287,13 @@ batch_gradients = Exercise(
             "Stage 2: columns become rows",
         ),
         Mistake(
+            "dh0 from the last step",
+            _with(dh0=lambda W_hh, X, H, dZ: dZ[-1] @ W_hh),
+            "dh0 is computed from the last row of dZ. The initial state acts through z_1, whose "
+            "adjoint is row 0.",
+            "The equations",
+        ),
+        Mistake(
             "dh0 without W_hh",
             _with(dh0=lambda W_hh, X, H, dZ: dZ[0].clone()),
             "dh0 is dL/dz_1. One product with W_hh lies between h_0 and z_1.",
@@ -279,142 +319,282 @@ def _norm(A: Tensor) -> Tensor:
     return torch.linalg.vector_norm(A, dim=(1, 2))
 
 
+def _finite(G: Tensor, G_judge: Tensor) -> Tensor:
+    return (torch.isfinite(G) & torch.isfinite(G_judge)).all(-1).all(-1)
+
+
 def _accepted(G: Tensor, G_judge: Tensor, tolerance: float) -> Tensor:
     size = _norm(G_judge)
-    return ((_norm(G - G_judge) <= tolerance * size) & (size > 0)).double()
+    close = _norm(G - G_judge) <= tolerance * size
+    return (close & (size > 0) & _finite(G, G_judge)).double()
 
 
-def _pairs(rows: int, columns: int, seed: int, last_are_right: bool) -> dict[str, Tensor | float]:
+def _pairs(rows: int, columns: int, tolerance: float, seed: int) -> dict[str, Tensor | float]:
     """Gradients under test with their judges: right ones, wrong ones, and some of strange size."""
     normal = _generator(seed)
     right = normal(rows, columns)
-    noise, bump = normal(rows, columns), torch.zeros_like(right)
-    bump[-1, -1] = 0.05
+    zero = torch.zeros_like(right)
     with_zero = right.clone()
     with_zero[0, 0] = 0
-    infinite = right.clone()
-    infinite[0, -1] = torch.inf
+    one_entry = torch.zeros_like(right)
+    one_entry[-1, -1] = 1
+    spread = normal(rows, columns).sign() / (rows * columns) ** 0.5
     swing = torch.zeros_like(right)
-    swing[0, 0], swing[-1, -1] = 0.3, -0.3
+    swing[0, 0], swing[-1, -1] = 1, -1
+    limit = tolerance * right.norm()  # the largest difference that is accepted
+
+    def with_entry(value: float, place: tuple[int, int], A: Tensor) -> Tensor:
+        changed = A.clone()
+        changed[place] = value
+        return changed
+
+    infinite = with_entry(torch.inf, (0, -1), right)
     pairs = [
         (1e-9 * right * (1 + 1e-9), 1e-9 * right),
-        (torch.zeros_like(right), 1e-9 * right),
+        (zero, 1e-9 * right),
         (-1e-9 * right, 1e-9 * right),
-        (1e6 * right + 1e-3 * noise, 1e6 * right),
-        (with_zero + 1e-9 * noise, with_zero),
-        (torch.zeros_like(right), torch.zeros_like(right)),
+        (-1e-20 * right, 1e-20 * right),
+        (1e6 * right + 1e6 * 0.3 * limit * spread, 1e6 * right),
+        (with_zero + 1e-9 * spread, with_zero),
+        (zero, zero),
         (infinite, right),
+        (right, infinite),
+        (infinite, infinite),
+        (with_entry(torch.nan, (-1, 0), right), right),
+        (with_entry(torch.nan, (0, 0), with_zero), with_zero),
         (right.flip(0, 1), right),
-        (1.001 * right, right),
-        (right + swing, right),
-        (right + bump, right),
+        (right + 0.9 * limit * one_entry, right),
+        (right + 1.2 * limit * one_entry, right),
+        (right + 0.9 * limit * spread, right),
+        (right + 1.2 * limit * spread, right),
+        (right + 2 * limit * swing, right),
+        (2 * right, right),
+        ((1 - 0.9 * tolerance) * right, right),
         (1.5 * right, right),
+        (right.clone(), right),
     ]
-    if last_are_right:
-        pairs += [(right.clone(), right), (1e3 * right, 1e3 * right)]
     G, G_judge = (torch.stack(side) for side in zip(*pairs, strict=True))
-    return {"G": G, "G_judge": G_judge, "tolerance": 1e-6}
+    return {"G": G, "G_judge": G_judge, "tolerance": tolerance}
 
 
 def _verdict(accept) -> object:
     return lambda G, G_judge, tolerance: accept(G, G_judge, tolerance).double()
 
 
+def _guarded(error) -> object:
+    """The right guards, but another error: ``error(G, G_judge)`` returns ``(k,)``."""
+    return _verdict(
+        lambda G, judge, tol: (error(G, judge) <= tol) & (_norm(judge) > 0) & _finite(G, judge)
+    )
+
+
 def _cosine(G: Tensor, G_judge: Tensor) -> Tensor:
     return (G * G_judge).sum((1, 2)) / (_norm(G) * _norm(G_judge))
 
 
-def _symmetric_error(G: Tensor, G_judge: Tensor) -> Tensor:
-    return _norm(G - G_judge) / torch.maximum(_norm(G), _norm(G_judge))
+def _largest(A: Tensor) -> Tensor:
+    return A.abs().amax((1, 2))
 
+
+def _spectral(A: Tensor) -> Tensor:
+    return torch.linalg.matrix_norm(A.nan_to_num(0, 0, 0), ord=2)
+
+
+_TRAPS = "Relative, and never against zero"
 
 accepted = Exercise(
     "from_equations_to_code.accepted",
     chapter=CHAPTER,
     returns={"verdicts": "(k,)"},
     reference=_accepted,
-    cases=[_pairs(3, 4, seed=74, last_are_right=False), _pairs(5, 2, 75, last_are_right=True)],
+    cases=[
+        _pairs(3, 4, tolerance=1e-6, seed=74),
+        _pairs(5, 2, tolerance=0.6, seed=75),
+    ],
     mistakes=[
         Mistake(
             "absolute tolerance",
-            _verdict(lambda G, judge, tol: (G - judge).abs().amax((1, 2)) <= tol),
+            _verdict(lambda G, judge, tol: _largest(G - judge) <= tol),
             "the largest difference is compared with the tolerance as it is. Beside small "
             "gradients that accepts a wrong sign and zeros; beside large ones it rejects rounding.",
-            "Relative, and never against zero",
+            _TRAPS,
         ),
         Mistake(
             "absolute tolerance in the 2-norm",
-            _verdict(lambda G, judge, tol: (_norm(G - judge) <= tol) & (_norm(judge) > 0)),
+            _guarded(lambda G, judge: _norm(G - judge)),
             "the norm of the difference is compared with the tolerance as it is. Divide it by the "
             "norm of the judge's gradient, or multiply the tolerance by it.",
-            "Relative, and never against zero",
+            _TRAPS,
+        ),
+        Mistake(
+            "one tolerance for all",
+            lambda G, G_judge, tolerance: _accepted(G, G_judge, 1e-6),
+            "the tolerance is fixed in your code. It is an argument, and the second call gives "
+            "another one than the first.",
+            _TRAPS,
         ),
         Mistake(
             "NaN passes",
-            _verdict(lambda G, judge, tol: ~(_symmetric_error(G, judge) > tol)),
-            "you reject where the error is above the tolerance, and accept the rest. Where a norm "
-            "is infinite or both are zero the error is NaN, no comparison with it is true, and "
-            "the pair is accepted.",
-            "Relative, and never against zero",
+            _verdict(lambda G, judge, tol: ~(_norm(G - judge) / _norm(judge) > tol)),
+            "you reject where the error is above the tolerance, and accept the rest. Where an "
+            "error is NaN no comparison with it is true, and the pair is accepted; a judge of "
+            "zeros against zeros is such a pair too.",
+            _TRAPS,
+        ),
+        Mistake(
+            "NaN passes, zero does not",
+            _verdict(
+                lambda G, judge, tol: ~(_norm(G - judge) / _norm(judge) > tol) & (_norm(judge) > 0)
+            ),
+            "you reject where the error is above the tolerance, and accept the rest. Where an "
+            "error is NaN no comparison with it is true, and the pair is accepted.",
+            _TRAPS,
+        ),
+        Mistake(
+            "NaN replaced",
+            lambda G, G_judge, tolerance: _accepted(G.nan_to_num(), G_judge, tolerance),
+            "you replaced NaN by a number before you compared. Where the judge has nearly that "
+            "number, a broken gradient passes. Reject it as it is.",
+            _TRAPS,
+        ),
+        Mistake(
+            "infinite judge accepted",
+            _verdict(
+                lambda G, judge, tol: (_norm(G - judge) <= tol * _norm(judge)) & (_norm(judge) > 0)
+            ),
+            "if the judge holds infinity, your limit is infinite as well, and every finite "
+            "gradient is accepted. Reject a judge that is not finite.",
+            _TRAPS,
         ),
         Mistake(
             "zero gradient accepted",
-            _verdict(lambda G, judge, tol: _norm(G - judge) <= tol * _norm(judge)),
+            _verdict(
+                lambda G, judge, tol: (_norm(G - judge) <= tol * _norm(judge)) & _finite(G, judge)
+            ),
             "a gradient of zeros is accepted where the judge's is zero too. Such a case cannot "
             "tell right from wrong: reject it.",
-            "Relative, and never against zero",
+            _TRAPS,
+        ),
+        Mistake(
+            "zero and infinite judges accepted",
+            _verdict(lambda G, judge, tol: _norm(G - judge) <= tol * _norm(judge)),
+            "a judge of zeros accepts zeros, and a judge with infinity accepts every finite "
+            "gradient. Nothing is tested in either case: reject both.",
+            _TRAPS,
+        ),
+        Mistake(
+            "a small number in the denominator",
+            _guarded(lambda G, judge: _norm(G - judge) / (_norm(judge) + 1e-12)),
+            "you added a small number to the norm of the judge. Beside a gradient that is smaller "
+            "still it is no longer small, and the wrong sign passes.",
+            _TRAPS,
+        ),
+        Mistake(
+            "divided by the gradient under test",
+            _guarded(lambda G, judge: _norm(G - judge) / _norm(G)),
+            "you divided by the norm of the gradient under test. The longer that gradient is, the "
+            "smaller its error looks. Divide by the one that you trust.",
+            _TRAPS,
+        ),
+        Mistake(
+            "divided by the longer of the two",
+            _guarded(lambda G, judge: _norm(G - judge) / torch.maximum(_norm(G), _norm(judge))),
+            "you divided by the longer of the two gradients. A gradient that is too long then "
+            "makes its own error look smaller. Divide by the one that you trust.",
+            _TRAPS,
+        ),
+        Mistake(
+            "divided by the sum of the two",
+            _guarded(lambda G, judge: _norm(G - judge) / (_norm(G) + _norm(judge))),
+            "you divided by the sum of the two norms. That is about half of the error that the "
+            "exercise asks for. Divide by the norm of the judge's gradient alone.",
+            _TRAPS,
+        ),
+        Mistake(
+            "largest entry",
+            _guarded(lambda G, judge: _largest(G - judge) / _largest(judge)),
+            "you compared the largest entries. The exercise asks for the 2-norm over all entries: "
+            "the root of the sum of their squares.",
+            _TRAPS,
+        ),
+        Mistake(
+            "sum of absolute values",
+            _guarded(lambda G, judge: (G - judge).abs().sum((1, 2)) / judge.abs().sum((1, 2))),
+            "you compared sums of absolute values. The exercise asks for the 2-norm over all "
+            "entries: the root of the sum of their squares.",
+            _TRAPS,
+        ),
+        Mistake(
+            "largest singular value",
+            _guarded(lambda G, judge: _spectral(G - judge) / _spectral(judge)),
+            "you took the 2-norm of a matrix, its largest singular value. The exercise asks for "
+            "the 2-norm over all entries: the root of the sum of their squares.",
+            _TRAPS,
         ),
         Mistake(
             "lengths compared",
-            _verdict(
-                lambda G, judge, tol: (
-                    ((_norm(G) - _norm(judge)).abs() <= tol * _norm(judge)) & (_norm(judge) > 0)
-                )
-            ),
+            _guarded(lambda G, judge: (_norm(G) - _norm(judge)).abs() / _norm(judge)),
             "you compared the two norms. Gradients of one length can point anywhere: the wrong "
             "sign passes. Take the norm of the difference.",
-            "Relative, and never against zero",
+            _TRAPS,
         ),
         Mistake(
             "entry by entry",
             _verdict(
                 lambda G, judge, tol: (
-                    ((G - judge).abs() <= tol * judge.abs()).all(-1).all(-1) & (_norm(judge) > 0)
+                    ((G - judge).abs() <= tol * judge.abs()).all(-1).all(-1)
+                    & (_norm(judge) > 0)
+                    & _finite(G, judge)
                 )
             ),
             "each entry is divided by itself. An entry that is zero, or near it, is then rejected "
             "for its rounding error. Compare whole gradients with one norm.",
-            "Relative, and never against zero",
+            _TRAPS,
+        ),
+        Mistake(
+            "entry by entry, with an absolute part",
+            _verdict(
+                lambda G, judge, tol: (
+                    ((G - judge).abs() <= 1e-8 + tol * judge.abs()).all(-1).all(-1)
+                )
+            ),
+            "you compared entry by entry, with a small absolute tolerance beside the relative "
+            "one, as torch.allclose does. Beside tiny gradients the absolute part accepts "
+            "everything. Compare whole gradients with one norm.",
+            _TRAPS,
         ),
         Mistake(
             "differences cancel",
-            _verdict(
-                lambda G, judge, tol: (
-                    ((G - judge).sum((1, 2)).abs() <= tol * _norm(judge)) & (_norm(judge) > 0)
-                )
-            ),
+            _guarded(lambda G, judge: (G - judge).sum((1, 2)).abs() / _norm(judge)),
             "you added the differences with their signs, so that two errors can cancel. Square "
             "them, or take absolute values, before you add.",
-            "Relative, and never against zero",
+            _TRAPS,
         ),
         Mistake(
             "direction alone",
-            _verdict(lambda G, judge, tol: 1 - _cosine(G, judge) <= tol),
+            _guarded(lambda G, judge: 1 - _cosine(G, judge)),
             "you compared directions alone. A gradient that is half as long again passes; a "
             "second division by B or T is just such a mistake.",
-            "Relative, and never against zero",
+            _TRAPS,
+        ),
+        Mistake(
+            "squared error",
+            _guarded(lambda G, judge: (_norm(G - judge) / _norm(judge)) ** 2),
+            "you compared the square of the relative error with the tolerance. Take the root.",
+            _TRAPS,
         ),
         Mistake(
             "verdicts exchanged",
             lambda G, G_judge, tolerance: 1 - _accepted(G, G_judge, tolerance),
             "the verdicts are exchanged: 1 means accepted, 0 rejected.",
-            "Relative, and never against zero",
+            _TRAPS,
         ),
     ],
     hints=(
         "Take norms over the last two axes, so that each of the k pairs has its own.",
         "Put the test so that a pair is accepted only if a comparison is true: NaN makes every "
-        "comparison false. Multiplying the tolerance by the norm avoids a division by zero.",
+        "comparison false. If you multiply the tolerance by the norm of the judge, look what "
+        "happens when that norm is zero or infinite.",
         'The quantity is eq-code-relative-error, in "Relative, and never against zero"; read the '
         "three traps below it.",
     ),
@@ -483,7 +663,7 @@ hidden_or_caught = Exercise(
             "equal sequences taken for B = 1",
             _flipped("equal sequences: divided by B again"),
             "B equal sequences are still B sequences. Dividing by B once more makes the gradient "
-            "B times too short.",
+            "B times too small.",
             "Cases that hide mistakes",
         ),
         Mistake(
@@ -507,137 +687,125 @@ hidden_or_caught = Exercise(
 # ---- 5. one step of real-time recurrent learning -------------------------------------------
 
 
-def _sensitivity_step(
-    W_hh: Tensor, S: Tensor, h_before: Tensor, h: Tensor, *, through: bool = True,
-    directly: bool = True,
-) -> Tensor:  # fmt: skip
-    """D (W S + direct); the options leave one of the two parts out."""
-    unit = torch.eye(len(W_hh), dtype=W_hh.dtype)
-    direct = torch.einsum("ca,b->cab", unit, h_before)
-    parts = through * torch.einsum("ck,kab->cab", W_hh, S) + directly * direct
-    return (1 - h**2)[:, None, None] * parts
+def _through(W_hh: Tensor, S: Tensor) -> Tensor:
+    """W_hh times the old sensitivities: the sum over the unit of h_{t-1}, the first axis."""
+    return torch.einsum("ck,kae->cae", W_hh, S)
 
 
-def _sensitivities(n: int, t: int, seed: int) -> dict[str, Tensor]:
+def _direct(h: Tensor, x: Tensor) -> Tensor:
+    """Entry (a, e) of W_hx acts at once on unit a alone, by x_e."""
+    return torch.einsum("ca,e->cae", torch.eye(len(h), dtype=h.dtype), x)
+
+
+def _slope(h: Tensor) -> Tensor:
+    return (1 - h**2)[:, None, None]
+
+
+def _sensitivity_step(W_hh: Tensor, S: Tensor, x: Tensor, h: Tensor) -> Tensor:
+    return _slope(h) * (_through(W_hh, S) + _direct(h, x))
+
+
+def _sensitivities(n: int, d: int, t: int, seed: int) -> dict[str, Tensor]:
     normal = _generator(seed)
-    W_hh, h, S = normal(n, n) / n**0.5, normal(n), torch.zeros(n, n, n, dtype=torch.float64)
+    W_hh, W_hx, h = normal(n, n) / n**0.5, normal(n, d), normal(n)
+    S = torch.zeros(n, n, d, dtype=torch.float64)
     for _ in range(t):
-        before_S, h_before = S, h
-        h = torch.tanh(W_hh @ h_before + normal(n))
-        S = _sensitivity_step(W_hh, before_S, h_before, h)
-    return {"W_hh": W_hh, "S": before_S, "h_before": h_before, "h": h}
-
-
-def _no_slope_on(part: str):
-    def answer(W_hh: Tensor, S: Tensor, h_before: Tensor, h: Tensor) -> Tensor:
-        zero = torch.zeros_like(h)  # whose slope is 1
-        direct = _sensitivity_step(
-            W_hh, S, h_before, zero if part in ("direct", "both") else h, through=False
-        )
-        through = _sensitivity_step(
-            W_hh, S, h_before, zero if part in ("through", "both") else h, directly=False
-        )
-        return direct + through
-
-    return answer
+        before_S, x = S, normal(d)
+        h = torch.tanh(W_hh @ h + W_hx @ x)
+        S = _sensitivity_step(W_hh, before_S, x, h)
+    return {"W_hh": W_hh, "S": before_S, "x": x, "h": h}
 
 
 sensitivity_step = Exercise(
     "from_equations_to_code.sensitivity_step",
     chapter=CHAPTER,
-    returns={"S_new": "(n, n, n)"},
-    reference=lambda W_hh, S, h_before, h: _sensitivity_step(W_hh, S, h_before, h),
+    returns={"S_new": "(n, n, d)"},
+    reference=_sensitivity_step,
     cases=[
-        _sensitivities(3, 5, seed=76),
-        _sensitivities(4, 1, seed=77),
-        _sensitivities(2, 8, seed=78),
+        _sensitivities(3, 3, 5, seed=76),
+        _sensitivities(4, 2, 1, seed=77),
+        _sensitivities(2, 2, 8, seed=78),
+        _sensitivities(3, 4, 4, seed=79),
     ],
     mistakes=[
         Mistake(
+            "sum over the wrong axis",
+            lambda W_hh, S, x, h: _slope(h) * (W_hh @ S + _direct(h, x)),
+            "W_hh @ S sums over the middle axis of S, a. The unit of h_{t-1}, over which W_hh "
+            "sums, is the first axis.",
+            "The forward twin",
+        ),
+        Mistake(
             "direct effect forgotten",
-            lambda W_hh, S, h_before, h: _sensitivity_step(W_hh, S, h_before, h, directly=False),
+            lambda W_hh, S, x, h: _slope(h) * _through(W_hh, S),
             "the direct effect is missing: the weight also acts at this step itself. Without it "
             "the sensitivities stay zero for ever.",
             "The forward twin",
         ),
         Mistake(
             "path through h_{t-1} forgotten",
-            lambda W_hh, S, h_before, h: _sensitivity_step(W_hh, S, h_before, h, through=False),
+            lambda W_hh, S, x, h: _slope(h) * _direct(h, x),
             "this is the direct effect alone. A nudge of the weight has changed h_{t-1} as well, "
             "and that goes on through W_hh.",
             "The forward twin",
         ),
         Mistake(
+            "past taken over as it is",
+            lambda W_hh, S, x, h: _slope(h) * (S + _direct(h, x)),
+            "the old sensitivities are added as they are. What h_{t-1} does to this step goes "
+            "through W_hh.",
+            "The forward twin",
+        ),
+        Mistake(
+            "direct effect on every unit",
+            lambda W_hh, S, x, h: _slope(h) * (_through(W_hh, S) + x),
+            "the direct effect is added for every unit. Entry (a, e) of W_hx leads to unit a "
+            "alone: it stands where c = a.",
+            "The forward twin",
+        ),
+        Mistake(
             "slope forgotten",
-            _no_slope_on("both"),
+            lambda W_hh, S, x, h: _through(W_hh, S) + _direct(h, x),
             "no part carries the slope of this step: these are the sensitivities of z_t. One tanh "
             "lies between z_t and h_t.",
             "The forward twin",
         ),
         Mistake(
             "slope on the direct effect alone",
-            _no_slope_on("through"),
+            lambda W_hh, S, x, h: _through(W_hh, S) + _slope(h) * _direct(h, x),
             "what comes through h_{t-1} does not carry the slope. Add both parts first; both pass "
             "the tanh of this step.",
             "The forward twin",
         ),
         Mistake(
             "slope on the past alone",
-            _no_slope_on("direct"),
+            lambda W_hh, S, x, h: _slope(h) * _through(W_hh, S) + _direct(h, x),
             "the direct effect does not carry the slope. Add both parts first; both pass the tanh "
             "of this step.",
             "The forward twin",
         ),
         Mistake(
-            "slope at h_{t-1}",
-            lambda W_hh, S, h_before, h: (
-                _no_slope_on("both")(W_hh, S, h_before, h) * (1 - h_before**2)[:, None, None]
-            ),
-            "the slope is taken at h_{t-1}. The tanh of this step produced h_t.",
-            "The equations",
-        ),
-        Mistake(
-            "slope on the wrong axis",
-            lambda W_hh, S, h_before, h: _no_slope_on("both")(W_hh, S, h_before, h) * (1 - h**2),
-            "the slope multiplies the last axis, b. It belongs to the unit of h_t, axis c: "
-            "(1 - h**2)[:, None, None].",
+            "slope on the axis a",
+            lambda W_hh, S, x, h: (1 - h**2)[:, None] * (_through(W_hh, S) + _direct(h, x)),
+            "the slope multiplies the middle axis, a. It belongs to the unit of h_t, the axis c.",
             "The forward twin",
         ),
         Mistake(
             "W_hh transposed",
-            lambda W_hh, S, h_before, h: _sensitivity_step(W_hh.T, S, h_before, h),
+            lambda W_hh, S, x, h: _sensitivity_step(W_hh.T, S, x, h),
             "W_hh is transposed. Sensitivities travel forward, as the states do; the transpose "
             "belongs to the way back.",
             "The forward twin",
         ),
-        Mistake(
-            "h_t for h_{t-1}",
-            lambda W_hh, S, h_before, h: _sensitivity_step(W_hh, S, h, h),
-            "the direct effect contains h_t. The weight multiplied h_{t-1}.",
-            "The forward twin",
-        ),
-        Mistake(
-            "row and column exchanged",
-            lambda W_hh, S, h_before, h: (
-                (1 - h**2)[:, None, None]
-                * (
-                    torch.einsum("ck,kab->cab", W_hh, S)
-                    + torch.einsum("cb,a->cab", torch.eye(len(h), dtype=h.dtype), h_before)
-                )
-            ),
-            "in the direct effect a and b are exchanged. Entry (a, b) of W_hh leads from unit b "
-            "of h_{t-1} to unit a of z_t: it stands at c = a and holds h_{t-1,b}.",
-            "The forward twin",
-        ),
     ],
     hints=(
-        "Two parts: W_hh times the old sensitivities, summed over the middle index, and a direct "
-        "effect that is zero unless c = a.",
-        "For each a, S[a, a] is the vector that gets h_before. Multiply by the slope last, along "
-        "the first axis.",
-        'The equation is eq-code-sensitivity-hh, in "The forward twin".',
+        "Two parts: W_hh times the old sensitivities, summed over the first axis of S, and a "
+        "direct effect that is zero unless c = a.",
+        "For each a, S_new[a, a] is the vector that gets x. Multiply by the slope last; it belongs "
+        "to the axis c.",
+        'The equation is eq-code-sensitivity-others, in "The forward twin".',
     ),
-    insight="One step of the forward twin: n times n times n numbers, and no past beyond them.",
+    insight="One step of the forward twin: n times n times d numbers, and no past beyond them.",
 )
 
 
@@ -685,6 +853,19 @@ without_a_loop = Exercise(
             _LOOPLESS | {"right": 121.0},
             "you went one step too far. From z_4 to z_1 there are three factors w.",
             "The equations",
+        ),
+        Mistake(
+            "one step too few",
+            _LOOPLESS | {"right": 13.0},
+            "you stopped at z_2. One more step, with a factor w and a loss of its own, leads to "
+            "z_1.",
+            "The equations",
+        ),
+        Mistake(
+            "right for T = 4",
+            _LOOPLESS | {"longest T": 4.0},
+            "with T = 4, the network of this exercise, the two numbers differ. So 4 is too long.",
+            "Stage 5: out of the loop",
         ),
         Mistake(
             "right for T = 1 alone",

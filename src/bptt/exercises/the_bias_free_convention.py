@@ -141,6 +141,17 @@ def _constant_last(X: Tensor, H: Tensor, dZ: Tensor, dO: Tensor) -> dict[str, Te
     }
 
 
+def _last_column_split(X: Tensor, H: Tensor, dZ: Tensor, dO: Tensor) -> dict[str, Tensor]:
+    """The constant in front, as it should be, and the last column split off."""
+    hidden, output = _pairs(dZ, augment(X)), _pairs(dO, augment(H[1:]))
+    return {
+        "db": hidden[:, -1],
+        "dW_hx": hidden[:, :-1],
+        "db_q": output[:, -1],
+        "dW_qh": output[:, :-1],
+    }
+
+
 def _divided(by: str):
     def answer(X: Tensor, H: Tensor, dZ: Tensor, dO: Tensor) -> dict[str, Tensor]:
         count = {"steps": len(X), "sequences": X.shape[1]}[by]
@@ -165,6 +176,13 @@ four_blocks = Exercise(
             _constant_last,
             "you appended the constant 1 at the end and split off the first column. The column of "
             "the bias stands where the 1 stands: augment puts both first.",
+            "Where the bias went",
+        ),
+        Mistake(
+            "last column split off",
+            _last_column_split,
+            "you split off the last column of each gradient. The 1 stands first in what augment "
+            "returns, so the bias is column 0.",
             "Where the bias went",
         ),
         Mistake(
@@ -454,6 +472,13 @@ kept_constant = Exercise(
             lambda W_hh, b, c: _matrix(W_hh, b, math.atanh(c) / c),
             "you keep the constant, but the column holds b. It meets c and not 1, so the network "
             "has the bias c b.",
+            "Which matrix takes the column",
+        ),
+        Mistake(
+            "the numbers of c = 1/2",
+            lambda W_hh, b, c: _matrix(W_hh, 2 * b, math.log(3)),
+            "these are the weight and the column for c = 1/2, as in the chapter. Here c is an "
+            "argument: solve tanh(v c) = c for v again.",
             "Which matrix takes the column",
         ),
         Mistake(
