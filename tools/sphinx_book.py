@@ -2,8 +2,8 @@
 
 Equations are numbered by the number in the file's name.
 The third labelled equation of ``notebooks/06_the_tanh_fix`` is (6.3); in the exercises it would be
-(E6.3), in the solutions (S6.3). A number depends on its own page alone: a new chapter leaves the
-numbers of all others as they were.
+(E6.3), in the solutions (S6.3). That of ``exercises/8_7_4`` is (E8.7.4.3).
+A number depends on its own page alone: a new chapter leaves the numbers of all others as they were.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ def equation_prefix(docname: str) -> str:
     A page that is no numbered chapter, exercise or solution has no prefix.
     """
     folder, _, name = docname.rpartition("/")
-    number = re.match(r"\d+", name)
+    number = re.match(r"\d+(?:_\d+)*", name)
     if folder not in EDITIONS or number is None:
         return ""
-    return f"{EDITIONS[folder]}{int(number[0])}."
+    parts = [str(int(part)) for part in number[0].split("_")]
+    return f"{EDITIONS[folder]}{'.'.join(parts)}."
 
 
 class PageMathDomain(MathDomain):

@@ -1,6 +1,13 @@
 """The library of the book on Backpropagation Through Time: each module is the code of one part."""
 
 from bptt.backward import Gradients, bptt
+from bptt.jacobian import (
+    gradient_by_lag,
+    jacobian_product,
+    lyapunov_exponents,
+    norms_by_lag,
+    step_jacobians,
+)
 from bptt.loss import cross_entropy, squared_error
 from bptt.rnn import RNN, Tape, augment
 from bptt.rtrl import rtrl
@@ -14,7 +21,12 @@ __all__ = [
     "augment",
     "bptt",
     "cross_entropy",
+    "gradient_by_lag",
+    "jacobian_product",
     "load_corpus",
+    "lyapunov_exponents",
+    "norms_by_lag",
     "rtrl",
     "squared_error",
+    "step_jacobians",
 ]

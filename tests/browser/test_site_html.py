@@ -13,7 +13,7 @@ from built_site import html, pages
 pytestmark = pytest.mark.browser
 every_page = pytest.mark.parametrize("path", pages())
 
-FILE_NUMBER = re.compile(r"(notebooks|exercises|solutions)/(\d+)_")
+FILE_NUMBER = re.compile(r"(notebooks|exercises|solutions)/(\d+(?:_\d+)*)[_.]")
 PREFIX = {"notebooks": "", "exercises": "E", "solutions": "S"}
 
 
@@ -76,7 +76,8 @@ def test_no_header_cell_of_a_table_is_empty(site: Path, path: str) -> None:
 def test_equations_are_numbered_by_the_number_of_the_file(site: Path, path: str) -> None:
     numbers = [span.get_text().rstrip("#\N{PILCROW SIGN}") for span in html(path).select(".eqno")]
     file = FILE_NUMBER.match(path)
-    prefix = f"{PREFIX[file[1]]}{int(file[2])}." if file else ""
+    number = ".".join(part.lstrip("0") for part in file[2].split("_")) if file else ""
+    prefix = f"{PREFIX[file[1]]}{number}." if file else ""
     assert numbers == [f"({prefix}{n})" for n in range(1, len(numbers) + 1)]
 
 

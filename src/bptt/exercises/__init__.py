@@ -4,9 +4,12 @@ from bptt.exercises import (
     an_rnn_unrolled,
     bptt_for_the_linear_network,
     from_equations_to_code,
+    remedies,
+    section_8_7_4,
     the_bias_free_convention,
     the_tanh_fix,
     total_and_immediate,
+    vanishing_and_exploding,
     why_one_over_t,
 )
 from bptt.exercises.engine import OUTCOMES, Exercise, Mistake, Result
@@ -19,6 +22,9 @@ _CHAPTERS = (
     bptt_for_the_linear_network,
     the_tanh_fix,
     from_equations_to_code,
+    vanishing_and_exploding,
+    section_8_7_4,
+    remedies,
 )
 
 catalogue = {

@@ -250,6 +250,8 @@ class Exercise:
         except Exception:
             kind = "a number" if self.returns[name] == "()" else "a tensor, an array or a list"
             message = f"{name}: expected {kind}, got {_type_name(value)}."
+            if isinstance(value, torch.Tensor) and value.is_complex():
+                message += " Real numbers are wanted: take .real at the end."
             if _is_boolean(value):
                 message += " Turn true and false into numbers: 1.0 and 0.0."
             raise _Fault("wrong type", message) from None
