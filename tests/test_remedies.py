@@ -123,8 +123,9 @@ GUESS = 0.68  # below this, temporal order has been learnt in part
     ("sentence", "holds"),
     [
         (
-            "without it no run of the adding problem comes below 0.11, with clipping by norm or "
-            "inside the best come to 0.067 and 0.041, yet the spread is wide",
+            "without it no run of the adding problem ends below 0.11; with clipping by norm or "
+            "inside the best end at 0.067 and 0.041. But the spread is wide, and one run "
+            "clipped by norm ends at 0.26, worse than always answering 1.",
             lambda: (
                 last("adding", MOMENTUM[0])[0] > 0.11
                 and round(last("adding", MOMENTUM[1])[0], 3) == 0.067
@@ -134,22 +135,18 @@ GUESS = 0.68  # below this, temporal order has been learnt in part
             ),
         ),
         (
-            "By value it helps least.",
-            lambda: (
-                median("adding", MOMENTUM[2])
-                > max(median("adding", MOMENTUM[1]), median("adding", MOMENTUM[3]))
-                and last("order", MOMENTUM[2])[0] > GUESS
-            ),
+            "By value the median is no better than without clipping.",
+            lambda: median("adding", MOMENTUM[2]) >= median("adding", MOMENTUM[0]) - 5e-4,
         ),
         (
-            "On temporal order clipping alone rarely learns anything.",
+            "of the 15 clipped runs with momentum the best ends at 22 %, and Adam gets below 3 % "
+            "in one run of five, with clipping and without.",
             lambda: (
-                sum(
-                    error < GUESS
-                    for name in [*MOMENTUM[1:], "Adam, clipped by norm"]
-                    for error in last("order", name)
+                round(100 * min(last("order", name)[0] for name in MOMENTUM[1:])) == 22
+                and all(
+                    last("order", name)[0] < 0.03 < last("order", name)[1]
+                    for name in ("Adam, no clipping", "Adam, clipped by norm")
                 )
-                == 4
             ),
         ),
         (
@@ -171,13 +168,13 @@ GUESS = 0.68  # below this, temporal order has been learnt in part
             ),
         ),
         (
-            "brings four of five runs to little more than 5 % on temporal order, and makes the "
-            "adding problem worse",
+            "brings four of five runs to little more than 5 % on temporal order, and has a worse "
+            "median on the adding problem (0.162, where Adam without it has 0.071).",
             lambda: (
                 last("order", "+ Jacobian regulariser")[3] < 0.053
                 and last("order", "+ Jacobian regulariser")[4] > 0.5
-                and last("adding", "+ Jacobian regulariser")[0]
-                > median("adding", "Adam, clipped by norm")
+                and round(median("adding", "+ Jacobian regulariser"), 3) == 0.162
+                and round(median("adding", "Adam, clipped by norm"), 3) == 0.071
             ),
         ),
         (
@@ -199,7 +196,8 @@ GUESS = 0.68  # below this, temporal order has been learnt in part
             ),
         ),
         (
-            "the largest gradient norm of all runs is 7, where full BPTT has 30",
+            "The largest gradient norm in these five runs is 7, where Adam with full BPTT and the "
+            "same clipping has 30",
             lambda: (
                 [
                     round(max(run["norms"][1] for run in RUNS["adding"][name]))
@@ -238,7 +236,7 @@ GUESS = 0.68  # below this, temporal order has been learnt in part
             ),
         ),
         (
-            "stays on it for long and then falls",
+            "stays on it for long; then four runs fall, and one does not.",
             lambda: all(
                 min(run["errors"][:5]) > 0.14
                 and (run["errors"][-1] < 0.02 or run["errors"][-1] > 0.15)

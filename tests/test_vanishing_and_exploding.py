@@ -114,9 +114,9 @@ def rate(model, gain, first=20):
             ),
         ),
         (
-            "ReLU units that start from the identity keep it, too, and lose it at 0.9: in two of the "
-            "five networks the norm is $0.9^k$ to the end; in the other three every unit was at "
-            "zero at some step",
+            "ReLU units that start from the identity keep it, too, and lose it at 0.9: in two of "
+            "the five networks the norm is $0.9^k$ to the end; in the other three every unit was "
+            "at zero at some step",
             lambda: (
                 np.allclose(_norms("ReLU, identity", 1.0), 1, atol=1e-6)
                 and sorted(

@@ -1,6 +1,7 @@
 """The library of the book on Backpropagation Through Time: each module is the code of one part."""
 
 from bptt.backward import Gradients, bptt
+from bptt.checkpoint import bptt_checkpointed
 from bptt.jacobian import (
     gradient_by_lag,
     jacobian_product,
@@ -12,6 +13,7 @@ from bptt.loss import cross_entropy, squared_error
 from bptt.rnn import RNN, Tape, augment
 from bptt.rtrl import rtrl
 from bptt.text import Corpus, load_corpus
+from bptt.truncate import bptt_blocks, bptt_randomized, bptt_window
 
 __all__ = [
     "RNN",
@@ -20,6 +22,10 @@ __all__ = [
     "Tape",
     "augment",
     "bptt",
+    "bptt_blocks",
+    "bptt_checkpointed",
+    "bptt_randomized",
+    "bptt_window",
     "cross_entropy",
     "gradient_by_lag",
     "jacobian_product",

@@ -4,12 +4,15 @@ from bptt.exercises import (
     an_rnn_unrolled,
     bptt_for_the_linear_network,
     from_equations_to_code,
+    memory_for_time,
+    randomized_truncation,
     remedies,
     section_8_7_4,
     the_bias_free_convention,
     the_tanh_fix,
     total_and_immediate,
     vanishing_and_exploding,
+    what_detach_cuts,
     why_one_over_t,
 )
 from bptt.exercises.engine import OUTCOMES, Exercise, Mistake, Result
@@ -25,6 +28,9 @@ _CHAPTERS = (
     vanishing_and_exploding,
     section_8_7_4,
     remedies,
+    what_detach_cuts,
+    randomized_truncation,
+    memory_for_time,
 )
 
 catalogue = {

@@ -472,6 +472,7 @@ def _relative_error(got: np.ndarray, right: np.ndarray) -> float:
 def _equal(got: _Array, other: _Array, tolerance: float) -> bool:
     return got.values.shape == other.values.shape and bool(
         np.isfinite(got.values).all()
+        and np.isfinite(other.values).all()
         and _relative_error(got.values, other.values)
         <= max(tolerance, got.rounding, other.rounding)
     )

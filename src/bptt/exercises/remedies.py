@@ -74,13 +74,43 @@ by_hand = Exercise(
         Mistake(
             "cut from above alone",
             _two_clippings(by_value=(5.0, -7.0)),
-            "by value you cut the entry 24 and let -7 pass. Its size counts: it is cut at -5.",
+            "by value you cut the entry 24 and let -7 pass. The threshold limits the size of an "
+            "entry, also of a negative one.",
             "Clipping the finished gradient",
         ),
         Mistake(
             "sign lost",
             _two_clippings(by_value=(5.0, 5.0)),
-            "by value you lost the sign of the second entry: it is cut to -5, not to 5.",
+            "by value you lost the sign of the second entry. Cutting limits its size and keeps its "
+            "sign.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "by value scaled by the largest entry",
+            _two_clippings(by_value=(5.0, -35 / 24)),
+            "by value you multiplied both entries by one number, so that the larger one fits. By "
+            "value each entry is cut on its own.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "by norm left as it was",
+            _two_clippings(by_norm=(24.0, -7.0)),
+            "for clipping by norm you left the gradient as it was. Compare its norm with the "
+            "threshold: it is longer.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "cosine with the vector clipped by norm",
+            _two_clippings(cosine=1.0),
+            "your cosine says that the direction stays. That holds for the vector clipped by "
+            "norm; the question is about the one clipped by value.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "sine, or a sign lost in the product",
+            _two_clippings(cosine=85 / (25 * math.hypot(5, 5))),
+            "your cosine is the sine of the angle. The same number comes out if the product of "
+            "the two second entries gets a minus sign; both entries are negative.",
             "Clipping the finished gradient",
         ),
         Mistake(
@@ -139,6 +169,17 @@ def _step_mistake(scale_of):
     return answer
 
 
+def _or_skipped(step):
+    """The same step, but none if the gradient is not finite."""
+
+    def answer(W_hh, W_qh, dW_hh, dW_qh, rate, threshold):
+        if not math.isfinite(_norm(dW_hh, dW_qh)):
+            return {"W_hh": W_hh.clone(), "W_qh": W_qh.clone()}
+        return step(W_hh, W_qh, dW_hh, dW_qh, rate, threshold)
+
+    return answer
+
+
 def _each_alone(W_hh, W_qh, dW_hh, dW_qh, rate, threshold):
     scales = [_limited(_norm(g), threshold) for g in (dW_hh, dW_qh)]
     return _step(W_hh, W_qh, dW_hh, dW_qh, rate, scales)
@@ -154,11 +195,13 @@ def _up(W_hh, W_qh, dW_hh, dW_qh, rate, threshold):
     return _step(W_hh, W_qh, dW_hh, dW_qh, -rate, [scale, scale])
 
 
-def _step_case(n: int, q: int, size: float, seed: int, spoil: float | None = None) -> dict:
+def _step_case(
+    n: int, q: int, size: float, seed: int, ratio: float = 1 / 3, spoil: float | None = None
+) -> dict:
     generator = torch.Generator().manual_seed(seed)
     shapes = ((n, n), (q, n), (n, n), (q, n))
     W_hh, W_qh, dW_hh, dW_qh = (_normal(generator, *shape) for shape in shapes)
-    dW_hh, dW_qh = size * dW_hh, size * dW_qh / 3
+    dW_hh, dW_qh = size * dW_hh, size * ratio * dW_qh
     if spoil is not None:
         dW_qh[0, 0] = spoil
     names = ("W_hh", "W_qh", "dW_hh", "dW_qh")
@@ -176,13 +219,31 @@ clipped_step = Exercise(
         _step_case(4, 2, 0.1, seed=92),  # short: not clipped
         _step_case(3, 2, 0.0, seed=93),  # zero
         _step_case(2, 3, 1.0, seed=94, spoil=math.inf),
+        _step_case(2, 4, 5.0, seed=90, ratio=2.0),  # long: the second gradient more than the first
     ],
+    tolerance=1e-6,  # PyTorch's clip_grad_norm_ adds 1e-6 to the norm
     mistakes=[
         Mistake(
             "each gradient on its own",
             _each_alone,
             "each gradient was clipped with its own norm. All weights make one vector with one "
             "norm; otherwise the direction changes.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "each gradient on its own, skipped together",
+            _or_skipped(_each_alone),
+            "you skip the step for both weights together, and clip each gradient with its own "
+            "norm. One norm for all weights serves for both.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "the larger norm",
+            _step_mistake(
+                lambda a, b, rate, threshold: _limited(max(_norm(a), _norm(b)), threshold)
+            ),
+            "you took the larger of the two norms. The norm of both together is no less than each "
+            "of them: it comes from all squared entries.",
             "Clipping the finished gradient",
         ),
         Mistake(
@@ -197,6 +258,20 @@ clipped_step = Exercise(
             _step_mistake(lambda a, b, rate, threshold: 1.0),
             "your step used the raw gradients. Clipping must come between the backward pass and "
             "the step.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "by value, or skipped",
+            _or_skipped(_by_value),
+            "you skip the step where you should, and elsewhere you cut the entries one by one. "
+            "Clipping by norm multiplies all entries by one number.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "not clipped, or skipped",
+            _or_skipped(_step_mistake(lambda a, b, rate, threshold: 1.0)),
+            "you skip the step where you should, and elsewhere it used the raw gradients. Shorten "
+            "them where their norm exceeds the threshold.",
             "Clipping the finished gradient",
         ),
         Mistake(
@@ -373,28 +448,29 @@ what_comes_back = Exercise(
         Mistake(
             "by norm",
             _LARGER | {"clipping by norm": True},
-            "the scale is at most 1 and one for all: no contribution grows, and their ratios stay.",
+            "the scale is at most 1 and one for all: no contribution gets larger in size, and "
+            "their ratios stay.",
             "Clipping the finished gradient",
         ),
         Mistake(
             "by value",
             _LARGER | {"clipping by value": True},
-            "cutting entries makes none of them larger. The gradient of a weight is a sum over "
-            "lags, and cutting the sum does not separate them.",
+            "cutting makes no entry larger in size. What it cuts is the finished sum over all "
+            "steps: it cannot tell the contribution of an early step from the others.",
             "Clipping the finished gradient",
         ),
         Mistake(
             "inside",
             _LARGER | {"clipping inside": True},
-            "each link's scale is at most 1, and long lags collect more of them: they get "
-            "fainter, never louder.",
+            "each link's scale is at most 1, and long lags collect more of them: their "
+            "contributions can get smaller in size, never larger.",
             "Clipping inside the backward pass",
         ),
         Mistake(
             "orthogonal",
             _LARGER | {"orthogonal start": False},
-            "an orthogonal W_hh shrinks no message. A random one of a small scale does, at every "
-            "step.",
+            "an orthogonal W_hh itself shrinks no message, only the slopes do. A random one of a "
+            "small scale shrinks every message as well.",
             "Starting near an isometry",
         ),
         Mistake(
@@ -407,8 +483,8 @@ what_comes_back = Exercise(
         Mistake(
             "penalty",
             _LARGER | {"Jacobian penalty": False},
-            "the penalty also acts where messages shrink: it moves W_hh until the ratio is "
-            "nearer to 1.",
+            "the penalty also counts messages that shrink. There its derivative asks for a W_hh "
+            "that makes them longer, and after some updates W_hh can have followed.",
             "A penalty on growing messages",
         ),
         Mistake(
@@ -486,6 +562,23 @@ def _one_after_the_other(M, u, v, rate, threshold, updates):
     return {"u": u, "v": v}
 
 
+def _first_shortened_before(M, u, v, rate, threshold, updates):
+    for _ in range(updates):
+        du, dv = _gradients(M, u, v)
+        du = _limited(_norm(du, dv), threshold) * du
+        dv = _limited(_norm(du, dv), threshold) * dv
+        u, v = u - rate * du, v - rate * dv
+    return {"u": u, "v": v}
+
+
+def _norms_added(M, u, v, rate, threshold, updates):
+    for _ in range(updates):
+        du, dv = _gradients(M, u, v)
+        scale = _limited(_norm(du) + _norm(dv), threshold)
+        u, v = u - rate * scale * du, v - rate * scale * dv
+    return {"u": u, "v": v}
+
+
 def _loop_case(n: int, m: int, updates: int, seed: int) -> dict:
     generator = torch.Generator().manual_seed(seed)
     M, u, v = _normal(generator, n, m), _normal(generator, n), 0.5 * _normal(generator, m)
@@ -517,6 +610,20 @@ repaired_loop = Exercise(
             "by value",
             _train_mistake(what="value"),
             "you cut entries. That is clipping by value, which turns the direction.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "the first gradient shortened before the second norm",
+            _first_shortened_before,
+            "you shortened du, and then took the norm again, with the short du, to scale dv. Both "
+            "need one scale: take the norm once, before you change either.",
+            "Clipping the finished gradient",
+        ),
+        Mistake(
+            "norms added",
+            _norms_added,
+            "you added the two norms. The squares add up: take the root of the sum of all squared "
+            "entries.",
             "Clipping the finished gradient",
         ),
         Mistake(
@@ -553,21 +660,26 @@ def _inside(
     *,
     adjoint: str = "clipped",
     shift: int = 0,
-    common: bool = False,
+    product: str = "of the path",
+    transpose: bool = True,
+    last_slope: bool = True,
 ) -> dict[str, Tensor]:
     """The weights of the uses and the sum; the options make the known mistakes."""
     T = len(H) - 1
+    back = W_hh.T if transpose else W_hh
     scales = torch.ones(T + 1, dtype=H.dtype)  # scales[t] belongs to the link t -> t+1
     true, a = torch.zeros_like(H), torch.zeros_like(H)
-    true[T] = a[T] = (1 - H[T] ** 2) * dh_T
+    true[T] = a[T] = (1 - H[T] ** 2) * dh_T if last_slope else dh_T
     for t in range(T - 1, 0, -1):
-        sent = W_hh.T @ (a if adjoint == "clipped" else true)[t + 1]
+        sent = back @ (a if adjoint == "clipped" else true)[t + 1]
         scales[t] = _limited(_norm(sent), threshold)
-        a[t] = (1 - H[t] ** 2) * (scales[t] * (W_hh.T @ a[t + 1]))
-        true[t] = (1 - H[t] ** 2) * (W_hh.T @ true[t + 1])
+        a[t] = (1 - H[t] ** 2) * (scales[t] * (back @ a[t + 1]))
+        true[t] = (1 - H[t] ** 2) * (back @ true[t + 1])
     weights = torch.stack([scales[j + shift : T].prod() for j in range(1, T + 1)])
-    if common:
+    if product == "of all":
         weights = scales[1:T].prod() * torch.ones_like(weights)
+    elif product == "none":
+        weights = scales[1:]
     return {"dW_hh": (weights[:, None] * true[1:]).T @ H[:-1], "weights": weights}
 
 
@@ -624,9 +736,29 @@ inside = Exercise(
         ),
         Mistake(
             "one scale for all",
-            _inside_mistake(common=True),
+            _inside_mistake(product="of all"),
             "every use got the product of all scales. A use passes only the links that lie "
             "between it and the loss; the last use passes none.",
+            "Clipping inside the backward pass",
+        ),
+        Mistake(
+            "single scales",
+            _inside_mistake(product="none"),
+            "the use at each step got the scale of one link alone, the first on its way to the "
+            "loss. It passes all the links behind it as well, and their scales multiply.",
+            "Clipping inside the backward pass",
+        ),
+        Mistake(
+            "W_hh not transposed",
+            _inside_mistake(transpose=False),
+            "the way back multiplies by W_hh. For columns it needs the transpose.",
+            "Clipping inside the backward pass",
+        ),
+        Mistake(
+            "D_T forgotten",
+            _inside_mistake(last_slope=False),
+            "you began with dL/dh_T. The adjoint of step T is behind its tanh: the slope of step "
+            "T is missing.",
             "Clipping inside the backward pass",
         ),
         Mistake(
