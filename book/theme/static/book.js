@@ -1,18 +1,21 @@
-/* Code or a formula that is wider than its box scrolls inside it. The keyboard must reach such a
-   box, and only such a box. The theme looks at code once; here a box that a folded answer hid, or
-   that a formula's fonts widened, is looked at again. */
+/* Code, a table or a formula that is wider than its box scrolls inside it. The keyboard must reach
+   such a box, and only such a box. The theme looks once, when the page is loaded; here a box that a
+   folded answer hid, that a formula's fonts widened, or that a turned telephone made narrow, is
+   looked at again. */
 (function () {
   const formulas = "div.math > mjx-container, span.math";
-  const boxes = `${formulas}, pre`;
+  const tables = ".pst-scrollable-table-container";
+  const boxes = `${formulas}, ${tables}, pre`;
 
   function update(box) {
     const scrolls = box.scrollWidth > box.clientWidth + 1; // both are rounded
     if (scrolls) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
-    if (!box.matches(formulas)) return;
+    const kind = box.matches(formulas) ? "formula" : box.matches(tables) ? "table" : "";
+    if (!kind) return;
     if (scrolls) {
       box.setAttribute("role", "group");
-      box.setAttribute("aria-label", "formula, scrolls sideways");
+      box.setAttribute("aria-label", `${kind}, scrolls sideways`);
     } else {
       ["role", "aria-label"].forEach((name) => box.removeAttribute(name));
     }

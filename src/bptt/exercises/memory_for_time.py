@@ -76,15 +76,50 @@ by_hand = Exercise(
         Mistake(
             "stored in the middle",
             _COUNTS | {"two slots": 9.0, "first stored": 2.0},
-            "you stored h_2. Then the sweep above it has one slot for three more states, and "
-            "costs 3 + 2 + 1 calls. Let the part below be the larger one: it has both slots.",
+            "you stored h_2 first. Then one slot is left for the three steps above it, and they "
+            "cost 3 + 2 + 1 calls. Try every y from 1 to 5 and keep the cheapest.",
+            "The fewest calls",
+        ),
+        Mistake(
+            "stored late",
+            _COUNTS | {"two slots": 9.0, "first stored": 4.0},
+            "you stored h_4 first. Then three steps are left below it, and with two slots they "
+            "cost 4 calls. Try every y from 1 to 5 and keep the cheapest.",
+            "The fewest calls",
+        ),
+        Mistake(
+            "the calls of another stop",
+            _COUNTS | {"two slots": 9.0},
+            "you gave nine calls with two slots. They are what you get with h_2 or with h_4 stored "
+            "first. Add up the calls for the state that you named.",
+            "The fewest calls",
+        ),
+        Mistake(
+            "h_2 named",
+            _COUNTS | {"first stored": 2.0},
+            "you named h_2, but not the number of calls that it leads to. Add them up: 2 calls, "
+            "three steps above with one slot, one step below with two.",
+            "The fewest calls",
+        ),
+        Mistake(
+            "h_4 named",
+            _COUNTS | {"first stored": 4.0},
+            "you named h_4, but not the number of calls that it leads to. Add them up: 4 calls, "
+            "one step above with one slot, three steps below with two.",
             "The fewest calls",
         ),
         Mistake(
             "classical not larger",
             _COUNTS | {"classical, two slots": float(fewest_forward_steps(5, 2))},
-            "the classical count is larger: each of the five steps is evaluated once more, for "
-            "its own backward step.",
+            "you gave the fewest calls as the classical count. That count is larger: it evaluates "
+            "each step again for its own backward step.",
+            "The classical count",
+        ),
+        Mistake(
+            "the same game for as many states",
+            _COUNTS | {"classical, two slots": 5.0 + fewest_forward_steps(5, 2)},
+            "thirteen is five evaluations and the fewest calls for five steps. The evaluation of "
+            "the last step leads to h_5 already: the states left to reach are h_4, ..., h_0.",
             "The classical count",
         ),
     ],
@@ -93,8 +128,8 @@ by_hand = Exercise(
         "from h_0 to each of them?",
         "With two slots, try every y from 1 to 5: y calls, then the part above with one slot, "
         "then the part below with two.",
-        "The recursion is eq-memory-recursion; the classical count follows from "
-        "eq-memory-difference.",
+        'The recursion is eq-memory-recursion in "The fewest calls"; the classical count follows '
+        'from eq-memory-difference in "The classical count".',
     ),
     insight="One more slot saves nearly half of the calls here, and five slots save all repeats.",
 )
@@ -151,7 +186,7 @@ four_times_as_long = Exercise(
             "checkpointing costs a factor that grows",
             _grown(root_work="times 16"),
             "each step is called twice, once in the first sweep and once in its segment, whatever "
-            "T is. Twice as much work at each step, four times as many steps.",
+            "T is. So the work for one step does not depend on T.",
             "Keep some, run the others again",
         ),
         Mistake(
@@ -171,8 +206,8 @@ four_times_as_long = Exercise(
         Mistake(
             "best schedule grows with the steps",
             _grown(best_states="times 4"),
-            "with two calls for each step the longest sequence has about half of the square of m "
-            "steps. For a sequence four times as long, m has to double.",
+            "with two calls for each step the longest sequence has about m^2/2 steps. For a "
+            "sequence four times as long, m has to double.",
             "A closed form",
         ),
         Mistake(
@@ -186,10 +221,10 @@ four_times_as_long = Exercise(
     hints=(
         "For each line write down how the quantity depends on T, then put 4T in the place of T.",
         "T(T+1)/2, 2 times the square root of T, T, and a constant: which is which?",
-        "The square root is eq-memory-square-root, the longest sequence for a given number of "
-        "calls eq-memory-longest.",
+        'The square root is eq-memory-square-root in "Keep some, run the others again", the '
+        'longest sequence for a given number of calls eq-memory-longest in "A closed form".',
     ),
-    insight="Work at most doubles for each step, and memory grows with the square root.",
+    insight="With two calls for each step, the memory grows only like the square root of T.",
 )
 
 
@@ -197,13 +232,20 @@ four_times_as_long = Exercise(
 
 
 def _row(
-    fewer: Tensor, *, above: int = 0, below: int = -1, calls: int = 0, largest: int = 0
+    fewer: Tensor,
+    *,
+    above: int = 0,
+    below: int = -1,
+    calls: int = 0,
+    largest: int = 0,
+    one_slot_less_below: bool = False,
 ) -> Tensor:
-    """The recursion; the options shift its indices as learners do."""
+    """The recursion; the options shift its indices or exchange a table, as learners do."""
     R = torch.zeros_like(fewer)
+    lower = fewer if one_slot_less_below else R
     for t in range(1, len(fewer)):
         candidates = [
-            y + calls + fewer[max(t - y + above, 0)] + R[max(y + below, 0)]
+            y + calls + fewer[max(t - y + above, 0)] + lower[max(y + below, 0)]
             for y in range(1, t + 1 - largest)
         ]
         R[t] = min(candidates, default=t)
@@ -234,8 +276,18 @@ one_more_slot = Exercise(
         Mistake(
             "the used state again",
             lambda fewer: _row(fewer, below=0, largest=1),
-            "the part below h_y is counted with y steps. h_y is used from its slot, so the part "
-            "below has y - 1 steps.",
+            "the part below h_y is counted with y steps. h_y is used from its slot: below it "
+            "remain y - 1 steps, not y.",
+            "The fewest calls",
+        ),
+        Mistake(
+            # R[y] for R[y-1], R for fewer, and the two exchanged all give this table.
+            "no call made again",
+            lambda fewer: _row(fewer, below=0),
+            "your table says t calls for every t, as if no step were called again. Look at the "
+            "part below: h_y is used from its slot, so y - 1 steps remain, not y, and R[t] is not "
+            "filled yet. Look at the part above: while it is worked on, h_0 keeps one of the "
+            "slots.",
             "The fewest calls",
         ),
         Mistake(
@@ -247,13 +299,7 @@ one_more_slot = Exercise(
         ),
         Mistake(
             "old slots below",
-            lambda fewer: torch.stack(
-                [fewer[0]]
-                + [
-                    min(y + fewer[t - y] + fewer[y - 1] for y in range(1, t + 1))
-                    for t in range(1, len(fewer))
-                ]
-            ),
+            lambda fewer: _row(fewer, one_slot_less_below=True),
             "both parts have one slot less in your count. When the part below begins, h_y has "
             "given its slot back: it has all m of them.",
             "The fewest calls",
@@ -282,7 +328,7 @@ one_more_slot = Exercise(
     hints=(
         "R[0] is 0. Fill R[1], R[2], ... in this order: each needs smaller entries of R alone.",
         "For each t try y = 1, ..., t. The part above reads fewer, the part below reads R.",
-        "The recursion is eq-memory-recursion.",
+        'The recursion is eq-memory-recursion in "The fewest calls".',
     ),
     insight="A table for m slots grows out of the table for m - 1: this is the whole planner.",
 )
@@ -296,9 +342,12 @@ def _segment(
     slip: str = "",
 ) -> dict[str, Tensor]:  # fmt: skip
     """The right answer, or with one slip."""
+    exchanged = slip == "the transpose exchanged"
+    ahead = W_hh.T if exchanged or slip == "transposed forward" else W_hh
+    back = W_hh if exchanged or slip == "W_hh not transposed" else W_hh.T
     H = [h_start]
     for x in x_part:
-        H.append(torch.tanh(x + W_hh @ H[-1]))
+        H.append(torch.tanh(x + ahead @ H[-1]))
     dW, message = torch.zeros_like(W_hh), future
     if slip == "message dropped":
         message = torch.zeros_like(future)
@@ -308,12 +357,15 @@ def _segment(
         state = H[t - 1] if slip == "slope at h_{t-1}" else H[t]
         own = direct[t - 1]
         dz = (1 - state**2) * (own + message)
-        if slip == "message after the slope" and t == len(x_part):
+        if slip == "slope forgotten":
+            dz = own + message
+        at_the_end = slip == "message after the slope" and t == len(x_part)
+        if at_the_end or slip == "slope on direct only":
             dz = (1 - state**2) * own + message
         met = H[t] if slip == "h_t for h_{t-1}" else H[t - 1]
         met = torch.zeros_like(met) if slip == "checkpoint forgotten" and t == 1 else met
         dW = dW + torch.outer(dz, met)
-        message = (W_hh if slip == "W_hh not transposed" else W_hh.T) @ dz
+        message = back @ dz
     return {"dW_hh": dW, "future": dz if slip == "dz handed on" else message}
 
 
@@ -366,6 +418,20 @@ segment_again = Exercise(
             "When is a state needed?",
         ),
         Mistake(
+            "slope on direct only",
+            _slip("slope on direct only"),
+            "at every step you multiplied the direct adjoint alone by the slope. The slope "
+            "multiplies the whole sum of direct adjoint and message.",
+            "When is a state needed?",
+        ),
+        Mistake(
+            "slope forgotten",
+            _slip("slope forgotten"),
+            "you left out the slope on the way back. The sum of direct adjoint and message is "
+            "dL/dh; dL/dz lies before the tanh.",
+            "When is a state needed?",
+        ),
+        Mistake(
             "dz handed on",
             _slip("dz handed on"),
             "you handed on dL/dz of the segment's first step. The step before needs it multiplied "
@@ -398,13 +464,28 @@ segment_again = Exercise(
             "transpose.",
             "When is a state needed?",
         ),
+        Mistake(
+            "transposed forward",
+            _slip("transposed forward"),
+            "you ran the segment with the transpose of W_hh; h @ W_hh does that too. Here the "
+            "vectors are columns, and the step forward multiplies by W_hh itself.",
+            "What the full gradient costs",
+        ),
+        Mistake(
+            "the transpose exchanged",
+            _slip("the transpose exchanged"),
+            "you multiplied by the transpose of W_hh on the way forward and by W_hh on the way "
+            "back; h @ W_hh and dz @ W_hh.T do that too. Here the vectors are columns: it is the "
+            "other way round.",
+            "When is a state needed?",
+        ),
     ],
     hints=(
         "First run the segment: a list that begins with h_start and ends with its last state.",
         "Then go back. dL/dz_t is the slope at h_t times the sum of direct[t-1] and the message; "
         "the next message is W_hh.T @ dz.",
-        "Both lines are in eq-memory-by-state; the sum over states runs over this segment's "
-        "steps alone.",
+        'Both lines are in eq-memory-by-state, in "When is a state needed?"; the sum over states '
+        "runs over this segment's steps alone.",
     ),
     insight="A segment needs its checkpoint and one vector from the future, and nothing else.",
 )
@@ -445,8 +526,7 @@ lost_message = Exercise(
         Mistake(
             "h_t for h_{t-1}",
             _LOST | {"right": 98.0, "colleague": 50.0},
-            "you paired dL/dz_t with h_t. The weight multiplied h_{t-1}; here every state is twice "
-            "the one before, so your numbers are twice too large.",
+            "you paired dL/dz_t with h_t. The weight multiplied h_{t-1}: the state before.",
             "When is a state needed?",
         ),
         Mistake(
@@ -464,7 +544,22 @@ lost_message = Exercise(
         Mistake(
             "right for T = 3",
             _LOST | {"longest T": 3.0},
-            "with three steps there are two segments, and the message of step 3 to step 2 is lost.",
+            "you gave an odd number. With three steps there are two segments already, and step 3 "
+            "has no message for step 2.",
+            "Keep some, run the others again",
+        ),
+        Mistake(
+            "right for T = 4",
+            _LOST | {"longest T": 4.0},
+            "you answered four. With four steps there are two segments, and the message between "
+            "them is lost.",
+            "Keep some, run the others again",
+        ),
+        Mistake(
+            "never right",
+            _LOST | {"longest T": 0.0},
+            "you took the code to be wrong for every sequence. Nothing comes after the last "
+            "segment: there a message of zero is right.",
             "Keep some, run the others again",
         ),
     ],
@@ -472,9 +567,9 @@ lost_message = Exercise(
         "Write down the states 1, 2, 4, 8, 16. Then dL/dz_4, dL/dz_3, dL/dz_2, dL/dz_1: each is "
         "1 plus w times the one after it.",
         "For the colleague, begin again with 1 at the end of each segment.",
-        "The gradient of the weight is the sum of eq-memory-by-state.",
+        'The gradient of the weight is the sum of eq-memory-by-state in "When is a state needed?".',
     ),
-    insight="One lost line turns checkpointing into truncation, and no error message tells.",
+    insight="One lost line turns checkpointing into truncation, and no error message tells you.",
 )
 
 
@@ -558,7 +653,7 @@ combine = Exercise(
     hints=(
         "Write h_1 = A_early h_0 + b_early and put it into h_2 = A_late h_1 + b_late.",
         "Sort by h_0: what multiplies it is the new A, the rest is the new b.",
-        "The result is eq-memory-combine.",
+        'The result is eq-memory-combine in "A shorter way in time: the scan".',
     ),
     insight="Affine maps combine to affine maps, so time can be folded in any grouping.",
 )

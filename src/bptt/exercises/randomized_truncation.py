@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from math import sqrt
 
@@ -24,7 +25,9 @@ _NAMES = {
 }
 
 
-def _four(weight: float = 2.0, exact: bool = False, once: bool = False) -> dict[str, float]:
+def _four(
+    weight: float = 2.0, exact: bool = False, once: bool = False, c_3: float = _C[2]
+) -> dict[str, float]:
     """z_3 in the four outcomes of two fair coins, with mean and variance.
 
     ``exact`` puts a_2 in the place of z_2; ``once`` weighs a path of two links like one link.
@@ -36,13 +39,15 @@ def _four(weight: float = 2.0, exact: bool = False, once: bool = False) -> dict[
             z_2 = _B[1] + _C[1] * _B[0]
         if once and first and second:
             z_2 = _B[1] + _C[1] * _B[0]
-        found[_NAMES[first, second]] = _B[2] + (weight * _C[2] * z_2 if second else 0)
-    return found | _summary(list(found.values()))
+        found[_NAMES[first, second]] = _B[2] + (weight * c_3 * z_2 if second else 0)
+    return _with_summary(found)
 
 
-def _summary(values: list[float]) -> dict[str, float]:
+def _with_summary(found: dict[str, float]) -> dict[str, float]:
+    """The outcomes together with their mean and variance."""
+    values = [found[name] for name in _NAMES.values()]
     mean = sum(values) / len(values)
-    return {"mean": mean, "variance": sum((v - mean) ** 2 for v in values) / len(values)}
+    return found | {"mean": mean, "variance": sum((v - mean) ** 2 for v in values) / len(values)}
 
 
 _FOUR = _four()
@@ -81,6 +86,20 @@ by_hand = Exercise(
             _FOUR | {"first kept": _FOUR["second kept"], "second kept": _FOUR["first kept"]},
             "the outcomes with one kept link are exchanged. If only the first link is kept, "
             "nothing of it arrives at step 3, because the second link is cut.",
+            "Two coins, by hand",
+        ),
+        Mistake(
+            "z_2 for z_3",
+            _with_summary(_FOUR | {"first kept": _B[1] + 2 * _C[1] * _B[0]}),
+            "where only the first link is kept you gave z_2. The question asks for z_3, one step "
+            "later, and the link into that step is cut.",
+            "Two coins, by hand",
+        ),
+        Mistake(
+            "sign of c_3 lost",
+            _four(c_3=-_C[2]),
+            "you took c_3 with the wrong sign: it is negative. A negative factor of a link is "
+            "multiplied by the coin like any other.",
             "Two coins, by hand",
         ),
         Mistake(
@@ -138,24 +157,24 @@ def _estimate(
     keep: float,
     z0: Tensor,
     *,
-    divide: bool = True,
+    xi: Callable[[Tensor, float], Tensor] = lambda coins, keep: coins / keep,
     exact: bool = False,
-    late: bool = False,
     on_b: bool = False,
     transpose: bool = False,
+    by_entry: bool = False,
     from_zero: bool = False,
-    divide_all: bool = False,
 ) -> Tensor:
-    """z_t for t = 1..T; the options make the known mistakes."""
+    """z_t for t = 1..T; the options make the known mistakes.
+
+    ``xi`` turns the coins and ``keep`` into the T factors of the links.
+    """
     z = a = torch.zeros_like(z0) if from_zero else z0
     rows = []
-    for t in range(len(b)):
-        xi = coins[max(t - 1, 0)] if late else coins[t]
-        xi = xi / keep if divide else xi
-        xi = torch.ones_like(xi) / keep if divide_all else xi
+    for t, factor in enumerate(xi(coins, keep)):
         jacobian = J[t].T if transpose else J[t]
-        past = jacobian @ (a if exact else z)
-        z = xi * (b[t] + past) if on_b else b[t] + xi * past
+        before = a if exact else z
+        past = jacobian * before if by_entry else jacobian @ before
+        z = factor * (b[t] + past) if on_b else b[t] + factor * past
         a = b[t] + J[t] @ a
         rows.append(z)
     return torch.stack(rows)
@@ -174,12 +193,12 @@ estimate = Exercise(
         _chain(T=9, n=3, keep=0.7, seed=1, kept=[1, 1, 0, 1, 1, 1, 0, 1, 1]),
         _chain(T=6, n=2, keep=0.4, seed=2, kept=[0, 1, 1, 0, 0, 1]),
         _chain(T=1, n=4, keep=0.5, seed=3, kept=[1]),
-        _chain(T=3, n=1, keep=1.0, seed=4),
+        _chain(T=3, n=1, keep=0.9, seed=4, kept=[1, 1, 1]),
     ],
     mistakes=[
         Mistake(
             "not divided by keep",
-            _wrong_estimate(divide=False),
+            _wrong_estimate(xi=lambda coins, keep: coins),
             "you multiply by the coin, 0 or 1. A kept link must be divided by keep; otherwise the "
             "mean of every coin is keep in place of 1.",
             "Why the mean is right",
@@ -193,10 +212,38 @@ estimate = Exercise(
         ),
         Mistake(
             "coin of the step before",
-            _wrong_estimate(late=True),
+            _wrong_estimate(xi=lambda coins, keep: torch.cat([coins[:1], coins[:-1]]) / keep),
             "the coins stand one step late: row t of coins belongs to the link that leads into "
             "the step of row t.",
             "Two coins, by hand",
+        ),
+        Mistake(
+            "coin of the step before, around the end",
+            _wrong_estimate(xi=lambda coins, keep: coins.roll(1) / keep),
+            "you took coins[t - 1] in row t, and in row 0 that is the last coin of all. coins[t] "
+            "belongs to the link into the step of row t.",
+            "Two coins, by hand",
+        ),
+        Mistake(
+            "coin of the next step",
+            _wrong_estimate(xi=lambda coins, keep: torch.cat([coins[1:], coins[-1:]]) / keep),
+            "you took coins[t + 1] in row t: the coin of the link out of the step. coins[t] "
+            "belongs to the link into the step of row t.",
+            "Two coins, by hand",
+        ),
+        Mistake(
+            "divided by 1 - keep",
+            _wrong_estimate(xi=lambda coins, keep: coins / (1 - keep)),
+            "you divided a kept link by 1 - keep, the probability of a cut. Divide it by the "
+            "probability of what has happened to it.",
+            "Why the mean is right",
+        ),
+        Mistake(
+            "multiplied by keep",
+            _wrong_estimate(xi=lambda coins, keep: coins * keep),
+            "you multiplied a kept link by keep. That makes it weaker a second time; a link that "
+            "is often missing must count more when it is there.",
+            "Why the mean is right",
         ),
         Mistake(
             "coin on b too",
@@ -213,6 +260,13 @@ estimate = Exercise(
             "Many units",
         ),
         Mistake(
+            "entry by entry",
+            _wrong_estimate(by_entry=True),
+            "you multiplied J[t] and z entry by entry, with * in place of @. A step Jacobian acts "
+            "on a vector as a matrix: each entry of the result is a sum over all units.",
+            "Many units",
+        ),
+        Mistake(
             "z0 taken as zero",
             _wrong_estimate(from_zero=True),
             "you began with zero. Here an estimate z0 is handed over from an earlier part of the "
@@ -221,8 +275,15 @@ estimate = Exercise(
         ),
         Mistake(
             "nothing cut",
-            _wrong_estimate(divide_all=True),
+            _wrong_estimate(xi=lambda coins, keep: torch.ones_like(coins) / keep),
             "every link is divided by keep and none is cut. Where the coin is 0, the history ends.",
+            "Two coins, by hand",
+        ),
+        Mistake(
+            "coins ignored",
+            _wrong_estimate(xi=lambda coins, keep: torch.ones_like(coins)),
+            "no coin has entered: no link was cut and none divided. This is the exact recursion, "
+            "begun with z0.",
             "Two coins, by hand",
         ),
     ],
@@ -250,25 +311,32 @@ def _moment(
     b: Tensor,
     keep: float,
     *,
-    factor: str = "1/keep",
-    cross: int = 2,
+    factor: Callable[[float], float] = lambda keep: 1 / keep,
+    cross: Callable[..., Tensor | float] = lambda b, m, Am, keep: _both(b, Am),
     transpose: bool = False,
     covariance: bool = False,
 ) -> Tensor:
-    """E[z z^T] of the stationary estimate; the options make the known mistakes."""
+    """E[z z^T] of the stationary estimate; the options make the known mistakes.
+
+    ``factor`` stands before the quadratic term; ``cross`` is the mean of the two mixed terms.
+    """
     n = len(b)
-    eye = torch.eye(n, dtype=A.dtype)
-    Am = A @ torch.linalg.solve(eye - A, b)
-    rest = torch.outer(b, b)
-    if cross >= 1:
-        rest = rest + torch.outer(b, Am)
-    if cross == 2:
-        rest = rest + torch.outer(Am, b)
-    scale = {"1/keep": 1 / keep, "1": 1.0, "keep": keep, "1/keep^2": 1 / keep**2}[factor]
+    m = torch.linalg.solve(torch.eye(n, dtype=A.dtype) - A, b)
+    rest = torch.outer(b, b) + cross(b, m, A @ m, keep)
     twice = torch.kron(A.T, A.T) if transpose else torch.kron(A, A)
-    M = torch.linalg.solve(torch.eye(n * n, dtype=A.dtype) - scale * twice, rest.flatten())
-    M = M.reshape(n, n)
-    return M - torch.outer(b + Am, b + Am) if covariance else M
+    system = torch.eye(n * n, dtype=A.dtype) - factor(keep) * twice
+    M = torch.linalg.solve(system, rest.flatten()).reshape(n, n)
+    return M - torch.outer(m, m) if covariance else M
+
+
+def _both(b: Tensor, past: Tensor) -> Tensor:
+    return torch.outer(b, past) + torch.outer(past, b)
+
+
+def _newest_coin_only(A: Tensor, b: Tensor, keep: float) -> Tensor:
+    """The product of the mean with itself and the noise of one coin."""
+    m = torch.linalg.solve(torch.eye(len(b), dtype=A.dtype) - A, b)
+    return torch.outer(m, m) + (1 - keep) / keep * torch.outer(A @ m, A @ m)
 
 
 def _wrong_moment(**options):
@@ -280,16 +348,17 @@ second_moment = Exercise(
     chapter=CHAPTER,
     returns={"M": "(n, n)"},
     reference=_wrong_moment(),
+    # radius < keep, so that repetition settles even with the mistake 1/keep squared
     cases=[
         _system(3, keep=0.8, seed=5, radius=0.6),
-        _system(1, keep=0.5, seed=6, radius=0.6),
+        _system(1, keep=0.7, seed=6, radius=0.6),
         _system(4, keep=0.95, seed=7, radius=0.8),
     ],
     tolerance=1e-8,
     mistakes=[
         Mistake(
             "coin squared left out",
-            _wrong_moment(factor="1"),
+            _wrong_moment(factor=lambda keep: 1.0),
             "you took the mean of the squared coin for 1. Its mean is keep times 1/keep squared, "
             "which is 1/keep. With 1 the result is the product of the mean with itself: no noise "
             "at all.",
@@ -297,31 +366,58 @@ second_moment = Exercise(
         ),
         Mistake(
             "keep for 1/keep",
-            _wrong_moment(factor="keep"),
+            _wrong_moment(factor=lambda keep: keep),
             "the quadratic term carries keep. That is the mean of the square of a coin without "
             "its division; here a kept link is divided by keep.",
             "The price",
         ),
         Mistake(
             "1/keep squared",
-            _wrong_moment(factor="1/keep^2"),
+            _wrong_moment(factor=lambda keep: 1 / keep**2),
             "the quadratic term carries 1/keep squared. That is the square of a coin that was "
             "kept; it happens with probability keep only.",
             "The price",
         ),
         Mistake(
             "cross terms left out",
-            _wrong_moment(cross=0),
+            _wrong_moment(cross=lambda b, m, Am, keep: 0.0),
             "the products of b with the past are missing. They have a mean, because the estimate "
             "of the step before has the mean m.",
             "Many units",
         ),
         Mistake(
             "one cross term",
-            _wrong_moment(cross=1),
+            _wrong_moment(cross=lambda b, m, Am, keep: torch.outer(b, Am)),
             "only one of the two products of b with the past is there. For numbers they are equal "
             "and make a factor of 2; for vectors they are transposes of each other.",
             "Many units",
+        ),
+        Mistake(
+            "one cross term twice",
+            _wrong_moment(cross=lambda b, m, Am, keep: 2 * torch.outer(b, Am)),
+            "you took one of the two products of b with the past twice. That is right for "
+            "numbers; for vectors the two are transposes of each other.",
+            "Many units",
+        ),
+        Mistake(
+            "m for A m",
+            _wrong_moment(cross=lambda b, m, Am, keep: _both(b, m)),
+            "you multiplied b by m. The past enters the step through A, so its mean there is A m.",
+            "Many units",
+        ),
+        Mistake(
+            "cross terms divided by keep",
+            _wrong_moment(cross=lambda b, m, Am, keep: _both(b, Am) / keep),
+            "you divided the products of b with the past by keep. They carry the coin once, and "
+            "its mean is 1; only the mean of its square is 1/keep.",
+            "The price",
+        ),
+        Mistake(
+            "newest coin only",
+            _newest_coin_only,
+            "to the product of the mean with itself you added the noise of the newest coin only. "
+            "Earlier noise is carried along: M itself stands on the right side.",
+            "The price",
         ),
         Mistake(
             "transposed",
@@ -339,8 +435,8 @@ second_moment = Exercise(
     ],
     hints=(
         "First the mean: m = b + A m, a linear system.",
-        "The equation for M is linear in M. Either solve it with torch.kron(A, A) acting on "
-        "M.flatten(), or start with M = 0 and repeat the right side until nothing changes.",
+        "Begin with M = 0. A round puts M into the right side of its equation and takes what comes "
+        "out as the new M. Stop when the relative change is below 1e-12, not after a few rounds.",
         'The equation is eq-random-lyapunov, in "Many units".',
     ),
     insight="The spread of a random gradient can be computed before a single coin is thrown.",
@@ -451,10 +547,18 @@ find_the_mistake = Exercise(
             "Why the mean is right",
         ),
         Mistake(
+            "A without its factors",
+            _FIND | {"mean of A": 1 + 1 / 2 + 1 / 4 + 1 / 8},
+            "in A your terms carry one factor 1/2 for each link, and the factors c are missing. "
+            "(If you divided the exact value by 8, that gives the same number; but only the oldest "
+            "term passes three links.)",
+            "Why the mean is right",
+        ),
+        Mistake(
             "B taken for biased",
             _FIND | {"mean of B": 7.5},
-            "you halved B, because its coin cuts the step's own term as well. A kept coin also "
-            "doubles that term, so each step still has the right mean. B only adds noise.",
+            "you halved B, because its coin cuts the step's own term as well. But a kept coin "
+            "doubles that term as well: take the mean of the whole line.",
             "Why the mean is right",
         ),
         Mistake(
@@ -466,8 +570,14 @@ find_the_mistake = Exercise(
         Mistake(
             "C taken for biased",
             _FIND | {"mean of C": 8.0},
-            "you left the division out of C. Its coin has the mean 1 and multiplies a number "
-            "without noise, so its mean is right.",
+            "you left the division out of C. Its coin is divided by 1/2 before it multiplies.",
+            "The printed formula saves nothing",
+        ),
+        Mistake(
+            "C halved as a whole",
+            _FIND | {"mean of C": 7.5},
+            "you halved the whole of C. Its own term passes no coin, and where the coin keeps the "
+            "link, the link is divided by 1/2.",
             "The printed formula saves nothing",
         ),
         Mistake(
@@ -484,6 +594,20 @@ find_the_mistake = Exercise(
             "The printed formula saves nothing",
         ),
         Mistake(
+            "half of all steps",
+            _FIND | {"steps of C": 50.5},
+            "for C you took half of all 101 steps. This forgets that C still sees its own step "
+            "when the coin is zero.",
+            "The printed formula saves nothing",
+        ),
+        Mistake(
+            "own step counted twice",
+            _FIND | {"steps of C": 51.5},
+            "for C you added its own step to half of all 101 steps. Its own step is one of the "
+            "101, so you have counted it once more when the coin is kept.",
+            "The printed formula saves nothing",
+        ),
+        Mistake(
             "own step not counted",
             _FIND | {"steps of C": 50.0, "steps of z": 1.0},
             "you counted links. An estimate always sees its own step; count that one too.",
@@ -497,7 +621,7 @@ find_the_mistake = Exercise(
         "the coins are kept.",
         'The number of steps is eq-random-length, in "The printed formula saves nothing".',
     ),
-    insight="B and C are unbiased and useless in different ways: noise without need, and no cut.",
+    insight="A is wrong on average; B and C are right: one has noise without need, one no cut.",
 )
 
 
@@ -535,6 +659,20 @@ price = Exercise(
             _PRICE | {"threshold": 0.8, "shortest length": 5.0},
             "you took c for the threshold. The noise is multiplied by the square of c, and by "
             "1/keep, at every step; that product must stay below 1.",
+            "The price",
+        ),
+        Mistake(
+            "cut for keep",
+            _PRICE | {"threshold": 0.36, "shortest length": 1 / 0.64},
+            "you gave 1 - c squared for the threshold. At the threshold that is the probability of "
+            "a cut; p is the probability that a link is kept.",
+            "The price",
+        ),
+        Mistake(
+            "length from keep",
+            _PRICE | {"shortest length": 1 / 0.64},
+            "for the mean length you divided 1 by p. Divide it by the probability of a cut: the "
+            "rarer the cuts, the longer the history.",
             "The price",
         ),
         Mistake(
@@ -587,7 +725,7 @@ price = Exercise(
         "With b = 1 the derivative settles at a = 1/(1 - c) = 5. The recursion for the variance "
         "gives, when nothing changes any more, one linear equation for V.",
         "Set V = 25 for the fourth number. For the fifth start with Var(z_1) = 0, a_1 = 1 and "
-        "a_2 = 1.8.",
+        "a_2 = 1.8: with three steps the variance is finite for every p above 0.",
         'The recursion is eq-random-variance, its limit eq-random-stationary, in "The price".',
     ),
     insight="Near the threshold a finite variance is no comfort: it may still be huge.",
