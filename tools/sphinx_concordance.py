@@ -83,15 +83,15 @@ def entries() -> Iterator[str]:
 def tally() -> Iterator[str]:
     readings = [reading for entry in CONCORDANCE for reading in entry.readings]
     verdicts = Counter(reading.verdict for reading in readings)
-    entries_with_a_right_reading = sum(
+    right = sum(
         any(reading.verdict != WRONG for reading in entry.readings) for entry in CONCORDANCE
     )
     yield (
         f"The page has {len(CONCORDANCE)} equations in {len(readings)} readings. "
         f"{verdicts[RIGHT]} readings are right for both activations, "
         f"{len(readings) - verdicts[RIGHT] - verdicts[WRONG]} for the identity, and "
-        f"{verdicts[WRONG]} are wrong. {entries_with_a_right_reading} of the {len(CONCORDANCE)} "
-        "equations have a reading that is right."
+        f"{verdicts[WRONG]} are wrong. Of the {len(CONCORDANCE)} equations {right} have a reading "
+        "that is right for the identity at least."
     )
 
 
