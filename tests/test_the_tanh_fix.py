@@ -42,7 +42,7 @@ TEXT = (Path(__file__).parent.parent / "book/chapters/06_the_tanh_fix.md").read_
             lambda: _chain_norms(1.5, 1.5)[0][-1, 1] < 1e-4,
         ),
         (
-            "the line lies on zero at every lag",
+            "the line lies on zero at every {term}`lag`",
             lambda: _pulled_out_errors(1, 1.0, "generic").max() == 0,
         ),
         (
