@@ -41,20 +41,24 @@ def losses(rnn, X, reduction, which, g):
     )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(
-    T=st.integers(1, 12),
-    B=SIZES,
-    d=SIZES,
-    n=SIZES,
-    q=SIZES,
-    activation=st.sampled_from(["tanh", "identity"]),
-    with_h0=st.booleans(),
-    output_bias=st.booleans(),
-    reduction=st.sampled_from(["mean", "sum"]),
-    which=st.sampled_from(["cross_entropy", "squared_error"]),
-    seed=st.integers(0, 10**6),
-)
+ANY_NETWORK = {
+    "T": st.integers(1, 12),
+    "B": SIZES,
+    "d": SIZES,
+    "n": SIZES,
+    "q": SIZES,
+    "activation": st.sampled_from(["tanh", "identity"]),
+    "with_h0": st.booleans(),
+    "output_bias": st.booleans(),
+    "reduction": st.sampled_from(["mean", "sum"]),
+    "which": st.sampled_from(["cross_entropy", "squared_error"]),
+    "seed": st.integers(0, 10**6),
+}
+MANY = settings(max_examples=150, deadline=None, derandomize=True)
+
+
+@MANY
+@given(**ANY_NETWORK)
 def test_bptt_equals_autograd(
     T, B, d, n, q, activation, with_h0, output_bias, reduction, which, seed
 ):

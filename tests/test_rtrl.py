@@ -5,9 +5,8 @@ import weakref
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from test_backward import SIZES, draw_case, losses
+from hypothesis import given
+from test_backward import ANY_NETWORK, MANY, draw_case, losses
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -15,20 +14,8 @@ from bptt import RNN, bptt, rtrl, squared_error
 from bptt.verify import assert_same_gradients, autograd_gradients, finite_difference_gradients
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(
-    T=st.integers(1, 12),
-    B=SIZES,
-    d=SIZES,
-    n=SIZES,
-    q=SIZES,
-    activation=st.sampled_from(["tanh", "identity"]),
-    with_h0=st.booleans(),
-    output_bias=st.booleans(),
-    reduction=st.sampled_from(["mean", "sum"]),
-    which=st.sampled_from(["cross_entropy", "squared_error"]),
-    seed=st.integers(0, 10**6),
-)
+@MANY
+@given(**ANY_NETWORK)
 def test_rtrl_equals_autograd(
     T, B, d, n, q, activation, with_h0, output_bias, reduction, which, seed
 ):

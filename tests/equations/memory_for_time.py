@@ -8,9 +8,9 @@ from math import comb
 import torch
 from ledger import equation
 from network import assert_equal, derivative, normal, tanh_network
-from torch.utils.flop_counter import FlopCounterMode
 
 from bptt import RNN, bptt, bptt_checkpointed, squared_error
+from bptt.measure import multiplications
 
 net = tanh_network()
 T, n, W, H = net.T, net.n, net.W_hh, net.H
@@ -20,13 +20,6 @@ SIZES = ((7, 3, 2, 4, 5), (2, 5, 7, 3, 1), (1, 1, 1, 6, 2))  # T, B, d, n, q
 def network(T, B, d, n, q):
     rnn = RNN(normal(n, d, seed=1), normal(n, n, seed=2) / n**0.5, normal(q, n, seed=3))
     return rnn, normal(T, B, d, seed=4), normal(T, B, q, seed=5), normal(B, n, seed=6)
-
-
-def multiplications(function) -> int:
-    """What PyTorch counts in matrix products; two of its operations are one multiplication."""
-    with FlopCounterMode(display=False) as counter:
-        function()
-    return counter.get_total_flops() // 2
 
 
 @equation(
