@@ -6,6 +6,7 @@ Pages and figures are found, not listed, so a new chapter is tested without a ne
 from __future__ import annotations
 
 import functools
+import gzip
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response
 
 SITE = Path(__file__).parents[2] / "_build" / "html"
 OWN_SCHEMES = ("data:", "blob:", "about:")
+COMPRESSED_ALREADY = (".woff2", ".png", ".jpg")
+# How far things moved since the page was opened: the sum of the browser's own measure
+LAYOUT_SHIFT = """() => new Promise((done) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (sum += entry.value)))
+    .observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
+})"""
 
 
 @functools.cache
@@ -49,12 +58,14 @@ def figures(having: str = "[data-explore='{name}']") -> list[tuple[str, str]]:
 
 @dataclass
 class Visit:
-    """A page in the browser, what it asked other hosts for, and what went wrong on it so far."""
+    """A page in the browser: what it loaded, what moved, and what went wrong on it so far."""
 
     page: Page
     root: str
     foreign: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         self.page.on("request", self._request)
@@ -67,6 +78,7 @@ class Visit:
             self.foreign.append(request.url)
 
     def _response(self, response: Response) -> None:
+        self.responses.append(response)
         if response.status >= 400:
             self.complaints.append(f"status {response.status}: {response.url}")
 
@@ -74,13 +86,25 @@ class Visit:
         if message.type in ("error", "warning"):
             self.complaints.append(f"console {message.type}: {message.text}")
 
+    def weights(self) -> dict[str, int]:
+        """Bytes of every file that was loaded, text as gzip sends it."""
+        files = {r.url.partition("?")[0]: r for r in self.responses if r.ok}
+        return {
+            url.removeprefix(self.root): len(
+                body if url.endswith(COMPRESSED_ALREADY) else gzip.compress(body, 6)
+            )
+            for url, response in files.items()
+            for body in [response.body()]
+        }
+
     def figure(self, name: str) -> Locator:
         return self.page.locator(f"[data-explore='{name}']")
 
     def go(self, path: str) -> Visit:
-        """Open a page and wait until its mathematics is set and all its figures are alive."""
+        """Open a page and wait until its fonts are there and all its figures are alive."""
         self.page.goto(self.root + path)
-        self.page.evaluate("() => window.MathJax?.startup.promise.then(() => true)")
+        self.page.evaluate("() => document.fonts.ready.then(() => true)")
+        self.shift = self.page.evaluate(LAYOUT_SHIFT)
         for box in self.page.locator("[data-explore]").all():
             box.scroll_into_view_if_needed()
             box.and_(self.page.locator("[data-drawn]")).wait_for(timeout=10_000)

@@ -73,6 +73,18 @@ def test_no_header_cell_of_a_table_is_empty(site: Path, path: str) -> None:
 
 
 @every_page
+def test_every_formula_is_set_for_the_eye_and_for_the_ear(site: Path, path: str) -> None:
+    """The HTML itself holds the set formula: a reader without JavaScript sees it too."""
+    page = html(path)
+    formulas = page.select(".math")
+    for formula in formulas:
+        assert len(formula.select(".katex")) == 1, formula
+        assert formula.select_one(".katex-html[aria-hidden=true]").get_text(strip=True), formula
+        assert formula.select_one(".katex-mathml > math").get_text(strip=True), formula
+    assert len(page.select(".katex")) == len(formulas)
+
+
+@every_page
 def test_equations_are_numbered_by_the_number_of_the_file(site: Path, path: str) -> None:
     numbers = [span.get_text().rstrip("#\N{PILCROW SIGN}") for span in html(path).select(".eqno")]
     file = FILE_NUMBER.match(path)

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 Opens = Callable[..., Visit]
 
 TELEPHONE = 390
+FIRST_PAGE, NEXT_PAGE = 400_000, 150_000  # bytes, compressed
 AXE = {
     "resultTypes": ["violations"],
     "preload": False,  # it would ask for style sheets at addresses that do not exist
@@ -23,14 +24,14 @@ AXE = {
 }
 TEXT_WITHOUT_CODE = """() => {
   const main = document.querySelector("main").cloneNode(true);
-  main.querySelectorAll("pre, code, script, mjx-container").forEach((part) => part.remove());
+  main.querySelectorAll("pre, code, script, .katex").forEach((part) => part.remove());
   return main.textContent;
 }"""
 AFTER_TWO_FRAMES = """() => new Promise((done) => {
   requestAnimationFrame(() => requestAnimationFrame(done));
 })"""
 # Formulas that are wider than their box and that a reader cannot scroll by mouse or by keyboard
-CUT_OFF = """() => [...document.querySelectorAll("main div.math > mjx-container, main span.math")]
+CUT_OFF = """() => [...document.querySelectorAll("main .katex-display, main span.math")]
   .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1)
   .filter((box) => getComputedStyle(box).overflowX !== "auto" || box.tabIndex !== 0)
   .map((box) => box.closest(".math").textContent.slice(0, 60))"""
@@ -40,11 +41,11 @@ TABLES_OUT_OF_REACH = """() => [...document.querySelectorAll(".pst-scrollable-ta
   .filter((box) => box.tabIndex !== 0)
   .map((box) => box.textContent.slice(0, 60))"""
 # Formulas that fit into their box and are a stop of the tabulator key all the same
-NEEDLESS_STOPS = """() => [...document.querySelectorAll("mjx-container")]
+NEEDLESS_STOPS = """() => [...document.querySelectorAll(".katex")]
   .map((formula) => [formula, formula.closest("[tabindex='0']")])
   .filter(([formula, box]) => box && !box.querySelector("table") && formula.checkVisibility())
   .filter(([formula, box]) => {
-    return formula.querySelector("mjx-math").getBoundingClientRect().width <= box.clientWidth;
+    return formula.getBoundingClientRect().width <= box.clientWidth;
   })
   .map(([formula]) => formula.textContent.slice(0, 60))"""
 
@@ -66,12 +67,30 @@ def test_page_is_quiet(opened: Visit) -> None:
     assert not opened.complaints
 
 
-def test_mathematics_is_set(opened: Visit) -> None:
-    assert opened.page.locator("mjx-merror").count() == 0
+def test_no_markup_is_left_over(opened: Visit) -> None:
     left_over = re.findall(
         r"\\[a-zA-Z(\[]+|\$\$|\{(?:eq|ref|cite)", opened.page.evaluate(TEXT_WITHOUT_CODE)
     )
     assert not left_over, f"visible markup: {left_over[:5]}"
+
+
+def test_nothing_moves_while_the_page_loads(opened: Visit) -> None:
+    """Mathematics and figures have their size from the start. 0.1 is what others call good."""
+    assert opened.shift < 0.01
+
+
+@pytest.fixture(scope="module")
+def cached(visit: Opens) -> set[str]:
+    """What a reader who comes from the front page has already."""
+    return set(visit("book/index.html").weights())
+
+
+def test_page_is_light(cached: set[str], opened: Visit) -> None:
+    """At most 400 kB on a first visit and 150 kB on the next page, and no engine for formulas."""
+    weights = opened.weights()
+    assert sum(weights.values()) <= FIRST_PAGE, weights
+    assert sum(size for file, size in weights.items() if file not in cached) <= NEXT_PAGE, weights
+    assert not [file for file in weights if re.search(r"(mathjax|katex).*\.m?js$", file)]
 
 
 def accessibility_faults(visit: Visit) -> list[str]:

@@ -3,7 +3,7 @@
    folded answer hid, that a formula's fonts widened, or that a turned telephone made narrow, is
    looked at again. */
 (function () {
-  const formulas = "div.math > mjx-container, span.math";
+  const formulas = ".katex-display";
   const tables = ".pst-scrollable-table-container";
   const boxes = `${formulas}, ${tables}, pre`;
 
@@ -22,7 +22,6 @@
   }
 
   window.addEventListener("load", async () => {
-    await window.MathJax?.startup.promise;
     await document.fonts.ready;
     const watch = new ResizeObserver((entries) => {
       entries.forEach(({ target }) => update(target.closest(boxes)));
