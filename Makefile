@@ -6,13 +6,16 @@ CHAPTER ?= 01_an_rnn_unrolled
 export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/jupyter
 # Elsewhere than in my/, JupyterLab saves only when asked: to open a notebook must not change it.
 lab edit: export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/jupyter:$(CURDIR)/tools/jupyter/no_autosave
-.PHONY: help book test lab study press edit clean
+.PHONY: help book pdf test lab study press edit clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 book: .venv/installed ## build the site into _build/html and say how to open it
 	rm -rf _build && $(BIN)/jupyter-book build . -W -n --keep-going --all
+
+pdf: book ## print the whole book into _build/book.pdf
+	$(BIN)/python tools/pdf.py
 
 test: book ## build the site and run every check
 	$(BIN)/python -m pytest -n 2 --dist loadfile -ra

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from built_site import SITE, Visit
+from pdf import ARGUMENTS, PrintError, find_chromium
 from playwright.sync_api import Browser, sync_playwright
-
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing leaves this machine
-]
 
 
 @pytest.fixture(scope="package")
@@ -40,10 +29,10 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="package")
-def address(site: Path) -> Iterator[str]:
-    """The site's address on a server of this machine, with a slash at the end."""
-    handler = functools.partial(QuietHandler, directory=str(site))
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The folder's address on a server of this machine, with a slash at the end."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
@@ -51,14 +40,36 @@ def address(site: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of a worker. None found: a skip for a reader, a failure in CI."""
-    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if chromium is None:
-        message = f"THE SITE WAS NOT TESTED: no browser, looked for {', '.join(CHROMIUM)}"
+def address(site: Path) -> Iterator[str]:
+    with served(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="package")
+def address_below_a_path(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The site below a path of a server that has nothing else."""
+    host = tmp_path_factory.mktemp("host")
+    (host / "some" / "sub").mkdir(parents=True)
+    (host / "some" / "sub" / "path").symlink_to(site)
+    with served(host) as address:
+        yield f"{address}some/sub/path/"
+
+
+@pytest.fixture(scope="package")
+def chromium() -> str:
+    """The browser's program. None found: a skip for a reader, a failure in CI."""
+    try:
+        return find_chromium()
+    except PrintError as error:
+        message = f"THE SITE WAS NOT TESTED: {error}"
         if os.environ.get("CI") == "true":
             pytest.fail(message, pytrace=False)
         pytest.skip(message)
+
+
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One Chromium for all tests of a worker."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
