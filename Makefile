@@ -15,7 +15,7 @@ book: .venv/installed ## build the site into _build/html and say how to open it
 	rm -rf _build && $(BIN)/jupyter-book build . -W -n --keep-going --all
 
 test: book ## build the site and run every check
-	$(BIN)/python -m pytest -n 2 --dist loadfile -ra
+	$(BIN)/python -m pytest -n 2 -ra
 
 lab: .venv/installed ## run the chapter in JupyterLab
 	$(LAB)/notebooks/$(CHAPTER).ipynb

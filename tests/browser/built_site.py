@@ -13,6 +13,8 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response
 
 SITE = Path(__file__).parents[2] / "_build" / "html"
+DESKTOP = {"width": 1200, "height": 900}
+TELEPHONE = {"width": 390, "height": 844}
 OWN_SCHEMES = ("data:", "blob:", "about:")
 
 
@@ -53,6 +55,8 @@ class Visit:
 
     page: Page
     root: str
+    scheme: str = "light"
+    path: str = ""
     foreign: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -79,6 +83,7 @@ class Visit:
 
     def go(self, path: str) -> Visit:
         """Open a page and wait until its mathematics is set and all its figures are alive."""
+        self.path = path
         self.page.goto(self.root + path)
         self.page.evaluate("() => window.MathJax?.startup.promise.then(() => true)")
         for box in self.page.locator("[data-explore]").all():
