@@ -18,7 +18,7 @@ pdf: book ## print the whole book into _build/book.pdf
 	$(BIN)/python tools/pdf.py
 
 test: book ## build the site and run every check
-	$(BIN)/python -m pytest -n 2 --dist loadfile -ra
+	$(BIN)/python -m pytest -n 2 -ra
 
 lab: .venv/installed ## run the chapter in JupyterLab
 	$(LAB)/notebooks/$(CHAPTER).ipynb

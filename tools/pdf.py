@@ -194,7 +194,6 @@ def print_book(site: Path, pdf: Path) -> None:
         page = browser.new_page(color_scheme="light")
         page.set_default_timeout(10 * MINUTE)
         page.goto(bound.as_uri())
-        page.evaluate("() => window.MathJax?.startup.promise.then(() => true)")
         page.evaluate("() => document.fonts.ready.then(() => true)")
         printed = page.pdf(prefer_css_page_size=True, outline=True, tagged=True)
         browser.close()

@@ -14,6 +14,8 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response
 
 SITE = Path(__file__).parents[2] / "_build" / "html"
+DESKTOP = {"width": 1200, "height": 900}
+TELEPHONE = {"width": 390, "height": 844}
 OWN_SCHEMES = ("data:", "blob:", "about:")
 COMPRESSED_ALREADY = (".woff2", ".png", ".jpg")
 # How far things moved since the page was opened: the sum of the browser's own measure
@@ -62,6 +64,8 @@ class Visit:
 
     page: Page
     root: str
+    scheme: str = "light"
+    path: str = ""
     foreign: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
@@ -102,6 +106,7 @@ class Visit:
 
     def go(self, path: str) -> Visit:
         """Open a page and wait until its fonts are there and all its figures are alive."""
+        self.path = path
         self.page.goto(self.root + path)
         self.page.evaluate("() => document.fonts.ready.then(() => true)")
         self.shift = self.page.evaluate(LAYOUT_SHIFT)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from built_site import SITE, Visit
+from built_site import DESKTOP, SITE, Visit
 from pdf import ARGUMENTS, PrintError, find_chromium
 from playwright.sync_api import Browser, sync_playwright
 
@@ -76,36 +76,42 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def visit(browser: Browser, site: Path, address: str) -> Iterator[Callable[..., Visit]]:
-    """``visit(path, scheme="light", width=1200, javascript=True, from_disk=False)``: a ``Visit``.
+    """``visit(path, scheme="light", javascript=True, from_disk=False, shared=False)``: a ``Visit``.
 
-    A new visit is a new reader, without anything stored; it ends the visit before.
+    A visit is a new reader, without anything stored, unless it is ``shared``: the tests of a page
+    that share a visit leave it as they found it. Visits end when another page is opened.
     """
-    contexts = []
+    visits: dict[tuple, Visit] = {}
+
+    def close() -> None:
+        while visits:
+            visits.popitem()[1].page.context.close()
 
     def open_page(
         path: str,
         scheme: str = "light",
-        width: int = 1200,
         javascript: bool = True,
         from_disk: bool = False,
+        shared: bool = False,
     ) -> Visit:
-        while contexts:
-            contexts.pop().close()
+        reader = (path, scheme, javascript, from_disk)
+        if shared and reader in visits:
+            return visits[reader]
+        if not shared or any(path != other for other, *_ in visits):
+            close()
         context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            java_script_enabled=javascript,
+            viewport=DESKTOP, color_scheme=scheme, java_script_enabled=javascript
         )
-        contexts.append(context)
         context.set_default_timeout(10_000)
-        visit = Visit(context.new_page(), root=f"{site.as_uri()}/" if from_disk else address)
+        root = f"{site.as_uri()}/" if from_disk else address
+        visit = Visit(context.new_page(), root, scheme)
+        visits[reader] = visit
         if javascript:
             return visit.go(path)
         visit.page.goto(visit.root + path)
         return visit
 
     yield open_page
-    while contexts:
-        contexts.pop().close()
+    close()

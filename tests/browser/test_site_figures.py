@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl
 
 import pytest
-from built_site import Visit, figures
+from built_site import DESKTOP, Visit, figures
 from playwright.sync_api import Locator, expect
 
 pytestmark = pytest.mark.browser
@@ -84,9 +84,11 @@ class Figure:
 
 @pytest.fixture(scope="module", params=figures(), ids=" ".join)
 def place(request: pytest.FixtureRequest, visit: Opens) -> tuple[Visit, str]:
-    """The page of a figure, opened once for the tests of the figure, and the figure's name."""
+    """The page of a figure, opened once for all tests of the page, and the figure's name."""
     path, name = request.param
-    return visit(path), name
+    opened = visit(path, shared=True)
+    opened.page.set_viewport_size(DESKTOP)
+    return opened, name
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""The site without JavaScript, and read from the disk without a server."""
+"""The site without JavaScript, and its search, also from the disk without a server.
+
+That every page works from the disk is a matter of test_site_pages.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,12 @@ from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 Opens = Callable[..., Visit]
-FONTS_THAT_FAILED = """() =>
-  [...document.fonts].filter((font) => font.status === "error").map((font) => font.family)"""
 every_page = pytest.mark.parametrize("path", pages())
 
 
 @every_page
 def test_without_javascript_the_text_and_the_stills_are_there(visit: Opens, path: str) -> None:
-    page = visit(path, javascript=False).page
+    page = visit(path, javascript=False, shared=True).page
     assert page.locator("h1").filter(visible=True).count() == 1
     words = len((html(path).article or html(path).main).get_text().split())
     shown = len(page.locator("article, .bd-search-container").first.inner_text().split())
@@ -28,14 +29,6 @@ def test_without_javascript_the_text_and_the_stills_are_there(visit: Opens, path
         assert figure.locator("figcaption").inner_text().strip()
         assert not figure.locator(".explore-controls").is_visible()
         assert not figure.locator("input, button").filter(visible=True).count()
-
-
-@every_page
-def test_page_works_from_the_disk(visit: Opens, path: str) -> None:
-    opened = visit(path, from_disk=True)
-    assert not opened.foreign
-    assert not opened.complaints
-    assert opened.page.evaluate(FONTS_THAT_FAILED) == []
 
 
 @pytest.mark.parametrize("from_disk", [False, True], ids=["server", "disk"])
