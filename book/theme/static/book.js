@@ -32,3 +32,22 @@
     });
   });
 })();
+
+/* The report of a mistake names the equation whose number was clicked last: it is the fragment of
+   the page's address. */
+(function () {
+  const link = document.querySelector("a[data-report]");
+  if (!link) return;
+
+  function nameEquation() {
+    const anchor = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const number = anchor?.querySelector(".eqno")?.firstChild.textContent ?? "";
+    const address = new URL(link.href);
+    const body = address.searchParams.get("body");
+    address.searchParams.set("body", body.replace(/^Equation:.*$/m, `Equation: ${number}`));
+    link.href = address;
+  }
+
+  nameEquation();
+  window.addEventListener("hashchange", nameEquation);
+})();
