@@ -37,8 +37,11 @@ ARGUMENTS = [
 ]
 MINUTE = 60_000
 
-# What moves, what is pressed, and what points to the place where it stands
-NOT_ON_PAPER = ".explore-controls, .explore-live, script, button, label, input, a.headerlink"
+# What moves, what is pressed, what points to the place where it stands, and the MathML beside each
+# formula, which never reaches the PDF and takes a fifth of the time
+NOT_ON_PAPER = (
+    ".explore-controls, .explore-live, script, button, label, input, a.headerlink, .katex-mathml"
+)
 NAMES_AN_ID = ("for", "aria-labelledby", "aria-describedby", "aria-controls")
 DATES = re.compile(rb"/(?:Creation|Mod)Date \(D:[^)]*\)")
 # Chromium repeats the text of a heading that stands first on its sheet in the PDF's outline

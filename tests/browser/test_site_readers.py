@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urljoin, urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 from xml.etree import ElementTree
 
 import jupytext
@@ -202,7 +202,7 @@ def loads(page: BeautifulSoup) -> Iterator[str]:
 
 def answers(address: str) -> bool:
     try:
-        with urlopen(address) as answer:
+        with urlopen(Request(address, method="HEAD")) as answer:
             return answer.status == 200
     except HTTPError:
         return False
