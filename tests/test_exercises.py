@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 
-from bptt.exercises import OUTCOMES, catalogue
+from bptt.exercises import OUTCOMES, catalogue, engine
 
 BOOK = Path(__file__).parent.parent / "book"
+NUMBERS = {"five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9}
+HOURS = {"an hour": 60, "two hours": 120}
 EXERCISES = list(catalogue.values())
 MISTAKES = [(exercise, mistake) for exercise in EXERCISES for mistake in exercise.known_mistakes]
 of_exercises = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.key)
@@ -52,8 +55,11 @@ def test_every_exercise_is_complete(exercise):
     headings = re.findall(r"^#+ (.+)$", lesson.read_text("utf-8"), re.MULTILINE)
     for mistake in exercise.known_mistakes:
         assert mistake.section in headings, f"{mistake.name}: no section {mistake.section!r}"
-    label = re.search(r"eq-[\w-]+", exercise.hints[-1])[0]
-    assert f"({label})" in lesson.read_text("utf-8")
+    for label in re.findall(r"eq-[\w-]+", exercise.hints[-1]):
+        before, found, _ = lesson.read_text("utf-8").partition(f"$$ ({label})\n")
+        assert found, f"the last hint names {label}, which the chapter does not have"
+        section = re.findall(r"^#+ (.+)$", before, re.MULTILINE)[-1]
+        assert f'"{section}"' in exercise.hints[-1], f"{label} stands in {section!r}"
 
 
 @of_exercises
@@ -63,6 +69,33 @@ def test_hints_open_one_at_a_time(exercise, capsys):
         assert capsys.readouterr().out == f"Hint {number} of {len(exercise.hints)}: {hint}\n"
     exercise.hint()
     assert capsys.readouterr().out.startswith("Hint 1 of ")
+
+
+@of_exercises
+def test_hints_in_a_notebook_are_folded_each_inside_the_one_before(exercise, monkeypatch):
+    shown = []
+    monkeypatch.setattr(engine, "display", shown.append)
+    for _ in exercise.hints:
+        exercise.hint()
+    assert len({hint._repr_html_() for hint in shown}) == 1  # all hints, however many were asked
+    folded = BeautifulSoup(shown[0]._repr_html_(), "html.parser").div
+    for number, hint in enumerate(exercise.hints, start=1):
+        (folded,) = folded.find_all("details", recursive=False)
+        assert "open" not in folded.attrs
+        assert folded.summary.get_text() == f"Open hint {number} of {len(exercise.hints)}"
+        assert folded.p.get_text() == hint
+    assert not folded.details
+
+
+@pytest.mark.parametrize("path", sorted(BOOK.glob("exercises/*.md")), ids=lambda path: path.stem)
+def test_the_introduction_states_the_number_and_the_time_of_the_exercises(path):
+    text = path.read_text("utf-8")
+    minutes = [int(m) for m in re.findall(r"^\*\*.+ · ★+ · (\d+) minutes\.\*\*", text, re.M)]
+    introduction = rf"(?is)\b({'|'.join(NUMBERS)})\s+exercises\b.*? about (.+?) in all"
+    stated = re.search(introduction, text)
+    assert NUMBERS[stated[1].lower()] == len(minutes)
+    time = HOURS.get(stated[2]) or int(stated[2].removesuffix(" minutes"))
+    assert abs(time - sum(minutes)) <= 3, f"{sum(minutes)} minutes, said to be {stated[2]}"
 
 
 def convert(value, how):

@@ -191,7 +191,8 @@ backward_by_hand = Exercise(
         "dL/do_t is o_t - y_t, which is in the table. Begin at the right end, at h_3: nothing "
         "comes after it.",
         "The adjoint of h_2 is w_qh times its own o_2 - y_2, plus w_hh times the adjoint of h_3.",
-        "The equations are eq-unrolled-adjoint-state and eq-unrolled-gradient; the slope is 1.",
+        "The equations are eq-unrolled-adjoint-state and eq-unrolled-gradient; the slope is 1."
+        ' See "Going back, edge by edge".',
     ),
     insight="One walk back, and each use of the weight has its term in the sum.",
 )
@@ -378,7 +379,8 @@ what_grows = Exercise(
         "Count for T = 4 and for T = 8: arrows between states, boxes, entries of the table of "
         "paths.",
         "Compare the equations eq-unrolled-parameters, eq-unrolled-cost-forward and "
-        "eq-unrolled-cost-backward.",
+        "eq-unrolled-cost-backward."
+        ' See "Why the same weight at every step" and "What is stored, and what it costs".',
     ),
     insight="The weights stay, the work grows with T, and the paths that it shares with T squared.",
 )
@@ -454,7 +456,8 @@ find_the_mistake = Exercise(
         "the state before.",
         "For the right value walk back: begin with the adjoint of h_3, which is 1. In the table "
         "of paths, the formula is the diagonal; when is nothing else in the table?",
-        "The right sum is eq-unrolled-gradient, with the adjoints of eq-unrolled-adjoint-state.",
+        "The right sum is eq-unrolled-gradient, with the adjoints of eq-unrolled-adjoint-state."
+        ' See "Going back, edge by edge".',
     ),
     insight="The formula is the diagonal of the table of paths: right when nothing lies beside it.",
 )

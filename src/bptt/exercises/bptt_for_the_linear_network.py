@@ -485,7 +485,9 @@ repair = Exercise(
         "Which state did W_hh multiply at step j?",
         "H has T + 1 rows and H[0] is h_0. The excess is the same sum with the difference of two "
         "rows in the place of the state.",
-        "The equations are eq-linear-with-adjoint and eq-linear-shifted.",
+        "The equations are eq-linear-with-adjoint and eq-linear-shifted."
+        ' See "The derivative of the state, carried forward" and "Which state did the '
+        'weight meet?".',
     ),
     insight="The excess is the same sum with h_j - h_{j-1}; it is zero only if its terms vanish "
     "or cancel.",
@@ -572,7 +574,8 @@ which_equal = Exercise(
         "Total x total counts a path of lag k k + 1 times. Are there paths of lag 1 or more that "
         "are not zero?",
         "The equations are eq-linear-two-right, eq-linear-total-total and "
-        "eq-linear-direct-immediate.",
+        "eq-linear-direct-immediate."
+        ' See "One table, added in two ways" and "The two other pairings".',
     ),
     insight="A wrong pairing is right only where what it counts too often, or leaves out, adds up "
     "to zero.",
@@ -716,7 +719,8 @@ paths = Exercise(
         "P[j-1, t-1] is one number: a row vector times a matrix power times a column vector.",
         "For N: through which states does the path from use j to loss t pass? Count them, both "
         "ends included.",
-        "The equations are eq-linear-path and eq-linear-total-total.",
+        "The equations are eq-linear-path and eq-linear-total-total."
+        ' See "One table, added in two ways" and "The two other pairings".',
     ),
     insight="The sum of P is the gradient; the sum of N times P is total x total.",
 )

@@ -6,8 +6,10 @@ learners really give, each with a diagnosis. ``check`` survives whatever a learn
 
 from __future__ import annotations
 
+import html
 import inspect
 import linecache
+import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from IPython.display import display
 
 OUTCOMES = (
     "correct",
@@ -62,6 +65,29 @@ class Mistake:
     section: str
 
 
+@dataclass(frozen=True)
+class _Hint:
+    """A hint as text; as HTML all hints, folded, each inside the one before."""
+
+    hints: tuple[str, ...]
+    number: int
+
+    def __repr__(self) -> str:
+        return f"Hint {self.number} of {len(self.hints)}: {self.hints[self.number - 1]}"
+
+    def _repr_html_(self) -> str:
+        folded = ""
+        for number in range(len(self.hints), 0, -1):
+            text = html.escape(self.hints[number - 1], quote=False)
+            text = _LABEL.sub(r"<code>\g<0></code>", text)
+            title = f"Open hint {number} of {len(self.hints)}"  # JupyterLab shows no triangle
+            folded = f"<details><summary>{title}</summary><p>{text}</p>{folded}</details>"
+        return f'<div class="hints">{folded}</div>'
+
+
+_LABEL = re.compile(r"\beq-[\w-]+\b")
+
+
 class _Fault(Exception):
     """Why an answer cannot be compared; carries an outcome and a message."""
 
@@ -83,7 +109,7 @@ class Exercise:
             with T+1, from step 0 on.
         reference: the right answer: a function if there are ``cases``, else the value or a dict.
         mistakes: known wrong answers, those that readers gave first.
-        hints: opened one at a time; the last names the equation.
+        hints: opened one at a time; the last names the label of an equation and its section.
         insight: one sentence that a correct answer has earned.
         cases: arguments by name, one dict a call, tensors in float64; empty if the answer is not a
             function.
@@ -131,10 +157,10 @@ class Exercise:
         return {mistake.name: mistake.answer for mistake in self.known_mistakes}
 
     def hint(self) -> None:
-        """Print the next hint; after the last one, begin again."""
-        number = self._hints_shown % len(self.hints)
+        """Show the next hint; after the last one, begin again. A notebook shows all, folded."""
+        number = self._hints_shown % len(self.hints) + 1
         self._hints_shown += 1
-        print(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}")
+        display(_Hint(self.hints, number))  # which prints, where no notebook is
 
     def check(self, answer: Any) -> Result:
         """Judge an answer of any kind, print the message and return the :class:`Result`."""

@@ -304,8 +304,8 @@ batch_gradients = Exercise(
         "Which rows of H did the weight W_hh multiply at the steps 1 to T?",
         "Make (t, b) one long index in both factors, in the same order: flatten(0, 1). Then one "
         "matrix product sums over it.",
-        "The equations are eq-code-one-product and eq-code-batch, in the stages 3 and 4; dh0 is in "
-        '"The equations".',
+        'The equations are eq-code-one-product and eq-code-batch; dh0 is in "The equations".'
+        ' See "Stage 3: one product for the sum over time" and "Stage 4: the batch is summed".',
     ),
     insight="One matrix product sums over steps and sequences; only dh0 keeps its sequences apart.",
 )
@@ -678,7 +678,8 @@ hidden_or_caught = Exercise(
         "Ask each time: which number does the slip change, and is it multiplied by zero, or "
         "replaced by an equal one, in this case?",
         "Write down eq-code-adjoint for the case: which factors are 1, which messages are zero?",
-        "For the batch look at eq-code-batch, for the states at eq-code-gradients.",
+        "For the batch look at eq-code-batch, for the states at eq-code-gradients."
+        ' See "Stage 4: the batch is summed" and "The equations".',
     ),
     insight="A case hides a slip if it makes the wrong factor equal to the right one, or zero.",
 )
@@ -887,7 +888,8 @@ without_a_loop = Exercise(
         "after it.",
         "For the colleague, write down the four rows after the first line. The second line reads "
         "these rows, and only then changes them.",
-        'The recursion is eq-code-rows; what must wait is said in "Stage 5: out of the loop".',
+        'The recursion is eq-code-rows; what must wait is said in "Stage 5: out of the loop".'
+        ' See "Stage 2: columns become rows".',
     ),
     insight="What depends on the step after it cannot leave the loop; a test with T = 2 is blind.",
 )

@@ -129,7 +129,8 @@ by_hand = Exercise(
     hints=(
         "24, 7 and 25 make a right triangle.",
         "The cosine of the angle is the product of the two vectors, divided by both norms.",
-        "By norm is eq-remedy-norm, by value is eq-remedy-value.",
+        "By norm is eq-remedy-norm, by value is eq-remedy-value."
+        ' See "Clipping the finished gradient".',
     ),
     insight="By norm the arrow keeps its direction; by value it has turned by 29 degrees.",
 )
@@ -317,7 +318,8 @@ clipped_step = Exercise(
         "Four kinds of gradient are tried: long, short, zero, and one with an infinite entry. "
         "Infinity times zero is NaN, so look at the norm before you multiply.",
         "The scale is that of eq-remedy-norm, at most 1; if the norm is not finite, return the "
-        "weights unchanged.",
+        "weights unchanged."
+        ' See "Clipping the finished gradient".',
     ),
     insight="One norm, one scale, between backward pass and step; what is not finite is skipped.",
 )
@@ -419,7 +421,8 @@ cell_adjoints = Exercise(
     hints=(
         "Go from the last step to the first and carry one vector.",
         "c_t has two readers: h_t, through tanh and output gate, and c_{t+1}, through a gate.",
-        "The formula is eq-remedy-lstm-cell. Row 0 of F, P and dH is step 1; row 0 of C is step 0.",
+        "The formula is eq-remedy-lstm-cell. Row 0 of F, P and dH is step 1; row 0 of C is step 0."
+        ' See "The LSTM and the adjoint of its cell".',
     ),
     insight="Along the cell the adjoint passes forget gates alone: no matrix and no tanh.",
 )
@@ -503,7 +506,8 @@ what_comes_back = Exercise(
     hints=(
         "Ask whether it changes the network, or only cuts what the backward pass found.",
         "A factor that is at most 1 makes nothing larger.",
-        "Compare eq-remedy-inside-sum with eq-remedy-lstm-path.",
+        "Compare eq-remedy-inside-sum with eq-remedy-lstm-path."
+        ' See "Clipping inside the backward pass" and "The LSTM and the adjoint of its cell".',
     ),
     insight="Whoever cuts cannot bring back; only a changed network can.",
 )
@@ -643,7 +647,8 @@ repaired_loop = Exercise(
     hints=(
         "Two faults: one is a place in the loop, the other is which numbers share a norm.",
         "Follow du through one round: who reads it after it was clipped?",
-        "The norm of eq-remedy-norm runs over all weights; it stands between gradient and step.",
+        "The norm of eq-remedy-norm runs over all weights; it stands between gradient and step."
+        ' See "Clipping the finished gradient".',
     ),
     insight="A clip that nobody reads and a clip for each tensor both run without an error.",
 )
@@ -787,7 +792,8 @@ inside = Exercise(
         "Write the three adjoints of T = 3 down, with s_1 and s_2 as letters.",
         "Move the scales to the front of each term, and see which term has which.",
         "The general form is eq-remedy-inside-sum with the loss at i = T alone; for T = 1 there "
-        "is no link, and the only weight is an empty product.",
+        "is no link, and the only weight is an empty product."
+        ' See "Clipping inside the backward pass".',
     ),
     insight="The same sum over uses, and each use weighted by the scales of the links it passes.",
 )

@@ -113,7 +113,8 @@ by_hand = Exercise(
         "What does M do to (1, 1)? And to (1, -1)? The factors are the eigenvalues.",
         "Write x = (-1, 3) as a (1, 1) + b (1, -1). The sum of the two entries of x is 2a.",
         "Multiply each part by the third power of its eigenvalue and add up: eq-power-coordinates "
-        "gives the coordinates, eq-power-angle the tangent.",
+        "gives the coordinates, eq-power-angle the tangent."
+        ' See "Coordinates along the eigenvectors" and "The angle with a line".',
     ),
     insight="Along its eigenvectors a matrix is a list of numbers, and powers are easy.",
 )
@@ -206,7 +207,8 @@ matrix_power = Exercise(
         "torch.linalg.eigh(M) returns the eigenvalues (n,) and V (n, n), eigenvectors as columns.",
         "In the coordinates V^T x the matrix multiplies entry i by eigenvalue i. Do it k times, "
         "then return to the old coordinates.",
-        "M v_i = lambda_i v_i for all i at once reads M V = V diag(lambda): eq-power-eigen.",
+        "M v_i = lambda_i v_i for all i at once reads M V = V diag(lambda): eq-power-eigen."
+        ' See "Coordinates along the eigenvectors".',
     ),
     insight="M^k = V diag(lambda^k) V^T: the eigenvalues are the powers, multiplicities included.",
 )
@@ -299,7 +301,8 @@ which_line = Exercise(
         "Write M^k x in the coordinates along the eigenvectors. Which coordinate is multiplied by "
         "the number of largest absolute value?",
         "Is there only one such coordinate? The length of M^k x, and its sign, do not matter.",
-        "The angle is the one of eq-power-angle: between a vector and a line.",
+        "The angle is the one of eq-power-angle: between a vector and a line."
+        ' See "The angle with a line".',
     ),
     insight="What counts is the absolute value, that it is alone, and the line instead of a sign.",
 )
@@ -406,7 +409,8 @@ turning = Exercise(
     hints=(
         "eigh sorts by sign. Sort again: order = eigenvalues.abs().argsort(descending=True).",
         "The coordinates of M^k x are eigenvalues**k * c, where c = V.T @ x.",
-        "The tangent of each is eq-power-angle; the bound to be proved is eq-power-bound.",
+        "The tangent of each is eq-power-angle; the bound to be proved is eq-power-bound."
+        ' See "The angle with a line".',
     ),
     insight="The second largest absolute value against the largest: this ratio sets the pace.",
 )
@@ -500,7 +504,8 @@ within = Exercise(
         "Put u = cos^2(theta) into the Beta density: u^(-1/2) (1 - u)^((n - 3)/2) du becomes, up "
         "to a constant, sin^(n-2)(theta) d theta. No singularity is left for n >= 2.",
         "Integrate sin^(n-2) from 0 to a and divide by the integral up to a right angle. The law "
-        "is eq-power-beta.",
+        "is eq-power-beta."
+        ' See "A random direction".',
     ),
     insight="For large n nearly every direction is nearly perpendicular to v_1; few start well.",
 )
@@ -618,7 +623,8 @@ steps = Exercise(
         "tan(limit).",
         "So theta_0 may be as large as arctan(tan(limit) / ratio^k). Your function of exercise 5 "
         "says how likely that is.",
-        "Count k up from 0 until the probability is reached. The bound is eq-power-bound.",
+        "Count k up from 0 until the probability is reached. The bound is eq-power-bound."
+        ' See "The angle with a line".',
     ),
     insight="The dimension enters only through a logarithm; the gap decides.",
 )
@@ -675,7 +681,8 @@ never_settles = Exercise(
     hints=(
         "The first column of M is M (1, 0). M is symmetric, so this fixes all entries but one.",
         "M (x + y) = y + x and M (x - y) = y - x. Which eigenvalues are these?",
-        "v_1 is parallel to (5, 0) + (3, 4). Then use eq-power-angle for (5, 0).",
+        "v_1 is parallel to (5, 0) + (3, 4). Then use eq-power-angle for (5, 0)."
+        ' See "The angle with a line".',
     ),
     insight="With lambda_2 = -lambda_1 nothing shrinks: the angle stays, at every step.",
 )
@@ -814,7 +821,8 @@ rank_one = Exercise(
         "Write any vector in the basis of the right eigenvectors. The coordinate along r_1 is "
         "l_1^T x / (l_1^T r_1).",
         "So one term is left of W^k x, along r_1. The two kinds of eigenvectors are those of "
-        "eq-power-left-right.",
+        "eq-power-left-right."
+        ' See "A matrix that is not symmetric".',
     ),
     insight="Forward the state lines up with r, backward the adjoint lines up with l.",
 )
@@ -902,7 +910,7 @@ remedies = Exercise(
         "T and the inputs are? It may be large.",
         "The length of a product of step Jacobians is at most the product of their 2-norms. Which "
         "remedies limit the norms, which the number of factors, which the result?",
-        "The bound on the update is eq-power-geometric.",
+        'The bound on the update is eq-power-geometric. See "What a remedy has to bound".',
     ),
     insight="A remedy bounds the factors, their number or the result. Four of these bound none.",
 )

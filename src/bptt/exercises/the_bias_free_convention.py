@@ -91,7 +91,8 @@ by_hand = Exercise(
     hints=(
         "Compute dL/do_t for the three steps first: the error divided by 3.",
         "Then dL/dz_3 = dL/do_3, and one step before: dL/do_2 + w dL/dz_3, and so on.",
-        "Multiply each dL/dz_t by what the weight met, as in eq-bias-hand; b met a 1.",
+        "Multiply each dL/dz_t by what the weight met, as in eq-bias-hand; b met a 1."
+        ' See "Three steps, by hand".',
     ),
     insight="The bias gathers the adjoints themselves, also at a step whose input is zero.",
 )
@@ -237,7 +238,8 @@ four_blocks = Exercise(
         "augment of the right states.",
         "flatten(0, 1) makes one axis of steps and sequences, and one matrix product sums over "
         "both. Column 0 is the bias, as a vector: gradient[:, 0].",
-        "The equations are eq-bias-blocks and eq-bias-output-grad.",
+        "The equations are eq-bias-blocks and eq-bias-output-grad."
+        ' See "Block by block" and "The output layer has a column of its own".',
     ),
     insight="Two products give four gradients, and each first column is a plain sum of adjoints.",
 )
@@ -344,7 +346,8 @@ state_adjoints = Exercise(
     hints=(
         "W_qh has n + 1 columns here. Which of them multiply a part of h_t?",
         "Drop the first column once, before the loop; then go back as without a bias.",
-        "The equations are eq-bias-drop and eq-bias-adjoint.",
+        "The equations are eq-bias-drop and eq-bias-adjoint."
+        ' See "The output layer has a column of its own" and "Block by block".',
     ),
     insight="A bias passes nothing back: the column multiplies a constant that nobody produced.",
 )
@@ -425,7 +428,8 @@ two_against_one = Exercise(
     hints=(
         "Write down the step of each bias by itself, then add the two.",
         "Ask each time whether a gradient has changed, or only the number of tensors that use it.",
-        "Compare eq-bias-two-sgd, eq-bias-two-decay and eq-bias-two-adam.",
+        "Compare eq-bias-two-sgd, eq-bias-two-decay and eq-bias-two-adam."
+        ' See "The two biases of torch.nn.RNN".',
     ),
     insight="Two biases are one with its rate doubled, under Adam too, and its decay halved.",
 )
@@ -526,7 +530,8 @@ kept_constant = Exercise(
     hints=(
         "Follow the first entry of the state alone, with weight v: what is it after one step?",
         "It must be c again: tanh(v c) = c. Then ask what the column meets at every step.",
-        "For c = 1/2 the answer is beside eq-bias-artificial; now for any c.",
+        "For c = 1/2 the answer is beside eq-bias-artificial; now for any c."
+        ' See "Which matrix takes the column".',
     ),
     insight="A state can carry a constant, but only one that its own tanh reproduces.",
 )
@@ -641,7 +646,8 @@ other_constant = Exercise(
         "the input (kappa, x_t)?",
         "Make the step for beta first, with its own gradient and its own decay; then multiply by "
         "kappa.",
-        "The proof is that of eq-bias-blocks; compare the step with eq-bias-two-decay.",
+        "The proof is that of eq-bias-blocks; compare the step with eq-bias-two-decay."
+        ' See "Block by block" and "The two biases of torch.nn.RNN".',
     ),
     insight="A constant kappa multiplies the rate of the bias by kappa squared; two biases are "
     "kappa = root 2.",

@@ -555,7 +555,8 @@ weight_gradients = Exercise(
         "Which vector did W_hh multiply at step t? And W_hx?",
         "At one step the gradient is the outer product of dL/dz_t and that vector. Add up the "
         "steps; one matrix product does it.",
-        'The equations are eq-tanh-grad-hx and eq-tanh-grad-hh, in "The three weight gradients".',
+        'The equations are eq-tanh-grad-hx and eq-tanh-grad-hh, in "The three weight '
+        'gradients and the initial state".',
     ),
     insight="One matrix product sums over all steps: dZ.T times what the weight multiplied.",
 )
@@ -627,7 +628,8 @@ where_exact = Exercise(
         "Entry (a, b) of D W_hh - W_hh D is (D_a - D_b) W_ab. Which condition makes all of them "
         "zero?",
         "The equation is eq-tanh-commute; the figure of the pulled-out product has four kinds of "
-        "W_hh to try.",
+        "W_hh to try."
+        ' See "What the reader had right".',
     ),
     insight="Pulling out is exact when no two units with different slopes are connected.",
 )

@@ -87,7 +87,7 @@ by_hand = Exercise(
         "The immediate derivative of step t is the number that the weight multiplied in this step.",
         "Total derivative of step t: the immediate one, plus the weight times the total derivative "
         "of the step before. Begin with dh_0/dw = 0.",
-        "The equation is eq-total-recursion with f(x, h, w) = w h + x.",
+        'The equation is eq-total-recursion with f(x, h, w) = w h + x. See "The recursion".',
     ),
     insight="The two agree at step 1; from then on the total also contains the past.",
 )
@@ -216,7 +216,7 @@ immediate_and_total = Exercise(
         "Run the network first and keep all states, h_0 included.",
         "One slope for each step, 1 - h_t^2. It multiplies both terms: h_{t-1}, and w times the "
         "total derivative of the step before.",
-        "The equation is eq-total-recursion with f(x, h, w) = tanh(w h + x).",
+        'The equation is eq-total-recursion with f(x, h, w) = tanh(w h + x). See "The recursion".',
     ),
     insight="One number carried from step to step turns the immediate derivatives into total ones.",
 )
@@ -310,7 +310,9 @@ which_symbol = Exercise(
         "In a product of derivatives along a path one factor is total; the others look at one "
         "step.",
         "Compare with the equations eq-total-gradient and eq-total-loss, which are 9.7.16 and "
-        "9.7.3.",
+        "9.7.3."
+        ' See "The same symbol again: the weight gradient" and "The slip in 8.7.3, and tied '
+        'weights".',
     ),
     insight="In each product one factor is total, and the others look at a single step.",
 )
@@ -403,7 +405,7 @@ closed_form = Exercise(
         "Write a_1, a_2 and a_3 out by putting the recursion into itself.",
         "Which c stand before b_1 in a_3, and in which order? Build the product by multiplying "
         "from the left, j = i+1, ..., t.",
-        "The equations are eq-total-lemma-closed and eq-total-order.",
+        'The equations are eq-total-lemma-closed and eq-total-order. See "The recursion as a sum".',
     ),
     insight="Each use of the weight is carried forward by the steps after it, later ones leftmost.",
 )
@@ -516,7 +518,7 @@ total_derivative = Exercise(
         "recursion want there?",
         "One fault shows from step 2 on and is an index. The other shows from step 3 on and is a "
         "kind of derivative.",
-        "The equation is eq-total-entry.",
+        'The equation is eq-total-entry. See "Vectors: one entry of a matrix at a time".',
     ),
     insight="A test with two steps would have found one of the two faults and not the other.",
 )
@@ -578,7 +580,8 @@ output_weight = Exercise(
         "You need two numbers of exercise 1: h_3, and the total derivative of h_3.",
         "Write down in which slots of g the weight in question sits: in the first, through h_3; "
         "in the second; in both.",
-        "The equation is eq-total-tied; without tying its first term is zero.",
+        "The equation is eq-total-tied; without tying its first term is zero."
+        ' See "The slip in 8.7.3, and tied weights".',
     ),
     insight="One term for each slot in which the weight sits, directly or through the state.",
 )

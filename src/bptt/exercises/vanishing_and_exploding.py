@@ -337,7 +337,7 @@ part_of_lag = Exercise(
         ),
     ],
     hints=(
-        "For which steps i of the loss is there a use `lag` steps earlier? i - lag must be at "
+        "For which steps i of the loss is there a use lag steps earlier? i - lag must be at "
         "least 1.",
         "Start with W_qh.T @ dO[i - 1]. For each step t = i, i-1, ..., i-lag+1 multiply by the "
         "slope of step t and by W_hh.T. Then comes the slope of step i - lag alone.",
@@ -541,7 +541,9 @@ always_true = Exercise(
         "For each line look for the chapter's counterexample: the two-by-two matrix, the latch, "
         "the alternating pair, the healthy gradient.",
         "Two lines have a proof instead: one with a limit, one with a product of norms.",
-        "The equations are eq-vanish-gelfand and eq-vanish-tanh-bound.",
+        "The equations are eq-vanish-gelfand and eq-vanish-tanh-bound."
+        ' See "What the eigenvalues decide, and what they do not" and "With tanh: a radius '
+        'above 1 that vanishes".',
     ),
     insight="The radius speaks about the end, sigma about every step, and neither about the sum.",
 )

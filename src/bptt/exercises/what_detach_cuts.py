@@ -158,7 +158,8 @@ by_hand = Exercise(
         "Draw the table: a row for each loss, a column for each use, 15 cells.",
         "A cell is w to the power of the lag, times the state that the use met. Then mark, for "
         "each scheme, which cells survive.",
-        'The rule is eq-cut-general, in "Blocks and windows", with eq-cut-hand for the cells.',
+        'The rule is eq-cut-general, in "Blocks and windows", with eq-cut-hand for the cells.'
+        ' See "Every loss with every use".',
     ),
     insight="Four gradients from one table: a truncation only chooses cells.",
 )  # fmt: skip
@@ -598,7 +599,8 @@ what_remains = Exercise(
         "A record is made when an operation runs. What happens to a tensor later cannot change "
         "the record, but it can make it unusable.",
         "What the history is worth is the table of eq-cut-table: a cut takes cells out of it; see "
-        '"detach, detach_ and zero".',
+        '"detach, detach_ and zero".'
+        ' See "Every loss with every use".',
     ),
     insight="detach keeps the value and drops the history, and only for those who come after it.",
 )
@@ -807,7 +809,8 @@ depths = Exercise(
         "With k1 and k2 a loss at position r sees r + k2 - k1 steps. In a full block lag k is seen "
         "from the positions k + 1 to K.",
         "The formulas are eq-cut-mean-depth, eq-cut-depth and eq-cut-share; the others need a sum "
-        "of your own.",
+        "of your own."
+        ' See "Blocks and windows" and "What happens to the state at a cut".',
     ),
     insight="The number that a loop calls its length is its greatest depth, not its mean.",
 )

@@ -121,7 +121,8 @@ by_hand = Exercise(
     hints=(
         "Write one row for each real step: error, loss, dh_t/dw, and their product.",
         "A has one row, B has three. For the token mean forget where the rows come from.",
-        "The two means are those of eq-mean-padded; the gradient of each has the same weights.",
+        "The two means are those of eq-mean-padded; the gradient of each has the same weights."
+        ' See "Padded batches".',
     ),
     insight="One mean has the larger loss, the other the larger gradient: they are two losses.",
 )
@@ -223,7 +224,8 @@ reduction_weights = Exercise(
         "First the mask: in column b, the rows 0 to T_b - 1 are real.",
         "Each table is the mask divided by something: by one number for the tokens, by one number "
         "a column for the sequences. Both tables add up to 1.",
-        "Read the weights off eq-mean-padded, in the form of eq-mean-weights.",
+        "Read the weights off eq-mean-padded, in the form of eq-mean-weights."
+        ' See "Padded batches".',
     ),
     insight="Every reduction is a table of weights, and a mean is one whose weights add up to 1.",
 )
@@ -327,7 +329,9 @@ twice_as_long = Exercise(
         "Ask each time: does this quantity know T, and does anything divide it out again?",
         "After clipping only the direction of the gradient is left; Adam divides by its size.",
         "For the gradient see eq-mean-gradient; for the others eq-mean-clipped, eq-mean-adam, "
-        "eq-mean-decay and eq-mean-blocks.",
+        "eq-mean-decay and eq-mean-blocks."
+        ' See "Nothing else changes", "Clipping by norm", "Weight decay and Adam" and '
+        '"Truncation blocks".',
     ),
     insight="What has a scale of its own, a threshold or a decay, notices the length; Adam hardly.",
 )
@@ -442,7 +446,8 @@ mean_gradients = Exercise(
     hints=(
         "Which of the three gradients does the colleague's code get right?",
         "Follow the factor: dO has it. What is made from dO has it too.",
-        "The factor enters in eq-mean-direct, and eq-mean-grad has no factor.",
+        "The factor enters in eq-mean-direct, and eq-mean-grad has no factor."
+        ' See "Where the 1/T enters".',
     ),
     insight="One division, where all paths begin, serves all weights: sums over uses have none.",
 )
@@ -543,7 +548,8 @@ sum_settings = Exercise(
         "First assume that nothing is clipped and nothing decays: which rate gives the same step?",
         "A clipped step has the length rate times threshold, a decay step is rate times decay "
         "times W. Neither product may change.",
-        "Compare eq-mean-rate, eq-mean-clip-scale and eq-mean-decay, read from right to left.",
+        "Compare eq-mean-rate, eq-mean-clip-scale and eq-mean-decay, read from right to left."
+        ' See "Learning rate", "Clipping by norm" and "Weight decay and Adam".',
     ),
     insight="Rate times threshold and rate times decay stay; all three settings change.",
 )
