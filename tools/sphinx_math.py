@@ -29,7 +29,10 @@ from sphinxcontrib import katex
 FOLDER = Path(__file__).parents[1] / "book" / "theme" / "katex"
 # The fonts of nearly every formula come with the style sheet, so that nothing moves later.
 # A preload would do the same, but not on pages that are read from the disk.
-IN_THE_SHEET = ("KaTeX_Main-Regular.woff2", "KaTeX_Math-Italic.woff2")
+IN_THE_SHEET = [
+    f"KaTeX_{name}.woff2"
+    for name in ("Main-Regular", "Math-Italic", "Size1-Regular", "Size2-Regular", "Size3-Regular")
+]
 LOGGER = logging.getLogger(__name__)
 
 

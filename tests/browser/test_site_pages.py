@@ -50,8 +50,14 @@ NEEDLESS_STOPS = """() => [...document.querySelectorAll(".katex")]
   .map(([formula]) => formula.textContent.slice(0, 60))"""
 
 
+@pytest.fixture(scope="module")
+def cached(visit: Opens) -> set[str]:
+    """What a reader who comes from the front page has already."""
+    return set(visit("book/index.html").weights())
+
+
 @pytest.fixture(scope="module", params=product(pages(), ("light", "dark")), ids=" ".join)
-def opened(request: pytest.FixtureRequest, visit: Opens) -> Visit:
+def opened(request: pytest.FixtureRequest, cached: set[str], visit: Opens) -> Visit:
     """A page in one mode, its figures alive and its folded answers open, shared by a few tests."""
     path, scheme = request.param
     opened = visit(path, scheme=scheme)
@@ -77,12 +83,6 @@ def test_no_markup_is_left_over(opened: Visit) -> None:
 def test_nothing_moves_while_the_page_loads(opened: Visit) -> None:
     """Mathematics and figures have their size from the start. 0.1 is what others call good."""
     assert opened.shift < 0.01
-
-
-@pytest.fixture(scope="module")
-def cached(visit: Opens) -> set[str]:
-    """What a reader who comes from the front page has already."""
-    return set(visit("book/index.html").weights())
 
 
 def test_page_is_light(cached: set[str], opened: Visit) -> None:
