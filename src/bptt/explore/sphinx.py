@@ -143,7 +143,7 @@ def _load_assets(app, pagename, templatename, context, doctree):
     if '<div class="explore"' not in context.get("body", ""):
         return
     app.add_css_file("explore/explore.css")
-    app.add_js_file("explore/explore.js", loading_method="async")
+    app.add_js_file("explore/explore.js", loading_method="defer", priority=100)
     # A figure carries its own data; what MyST-NB would load for widgets is not needed.
     notebooks = getattr(app.env, "nb_metadata", {})
     scripts = notebooks.get(pagename, {}).get("js_files", {})
