@@ -26,7 +26,8 @@ LAGS = np.arange(41)
 def two_lines(ax, w, kind):
     """Powers of one weight.
 
-    The second line of a docstring is no title.
+    Two lines over
+    the lag.
     """
     ax.set(xlim=(0, 40), ylim=(1e-6, 1e3), yscale="log", xlabel="lag", ylabel="size")
     ax.plot(LAGS, w**LAGS, label="identity")
@@ -175,7 +176,8 @@ def test_page_has_the_division_that_the_script_expects(lines):
     assert page.texts["figcaption"] == [said]
     (svg,) = page.find("svg")
     assert svg["role"] == "img"
-    assert svg["aria-label"] == f"Powers of one weight. {said}"
+    assert svg["aria-label"] == f"Powers of one weight. Two lines over the lag. {said}"
+    assert page.find("figure")[0]["aria-label"] == "Powers of one weight"
     weight, kind = page.find("input")
     assert (weight["name"], weight["max"], weight["value"]) == ("w", "5", "1")
     assert (weight["aria-valuetext"], kind["aria-valuetext"]) == ("0.6", "relu")

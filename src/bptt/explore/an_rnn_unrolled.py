@@ -143,7 +143,7 @@ def _sentence(step: int, activation: str) -> str:
     return sent + end if t == 1 else sent
 
 
-FUTURE = "0.5"  # grey: not reached yet
+FUTURE = "0.35"  # grey: not reached yet
 SMALL, LARGE = 15, 17
 TOP, LOSS, STATE, INPUT, RULE = 5.55, 5.2, 3.52, 2.22, 1.85  # heights of the rows
 LEDGER = (1.56, 1.22, 0.88, 0.3)  # dL/dz, h, their product, the sum
@@ -252,7 +252,7 @@ class _Picture:
 
     def ledger(self):
         """The uses of w: dL/dz_t times h_{t-1}, and their sum so far."""
-        self.ax.plot((0.05, 6.35), (RULE, RULE), color="0.6", lw=1)
+        self.ax.plot((0.05, 6.35), (RULE, RULE), color="0.5", lw=1)
         left = {"ha": "left"}
         for height, label in zip(LEDGER, ("dL/dz", "times h"), strict=False):
             self.text(0.06, height, label, self.seen("use", T), **left)
@@ -276,7 +276,12 @@ def stepper() -> Explore:
     """The unrolled network of four steps, forward and then backward, one edge at a time."""
 
     def draw(ax, step, activation):
-        """Four steps, forward and back"""
+        """Four steps, forward and back
+
+        Five boxes in a row hold the states h₀ to h₄, with the inputs below and the targets and
+        losses above. Solid arrows carry values forward, dotted ones derivatives back. Under a rule
+        the uses of w are multiplied and added up.
+        """
         ax.set(xlim=(0, 6.4), ylim=(0, 5.8))
         ax.axis("off")
         picture = _Picture(ax, step, activation)

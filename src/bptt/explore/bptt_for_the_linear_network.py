@@ -40,7 +40,7 @@ def path_counts() -> Explore:
             for t in range(j, T + 1):
                 count = _count(pairing, t - j)
                 face = "none" if count == 0 else "0.85" if count == 1 else "C1"
-                ax.add_patch(Rectangle((t - 0.5, j - 0.5), 1, 1, fc=face, ec="0.6", lw=1))
+                ax.add_patch(Rectangle((t - 0.5, j - 0.5), 1, 1, fc=face, ec="0.5", lw=1))
                 ink = "white" if count > 1 else "black"
                 ax.text(t, j, str(count), color=ink, ha="center", va="center", fontsize=15)
         for step in range(1, T + 1):  # what one product takes together
@@ -62,7 +62,12 @@ def path_counts() -> Explore:
         ax.plot([BARS[0] - 0.6, BARS[-1] + 0.6], [FLOOR - UNIT] * 2, "black", lw=1, ls="--")
 
     def draw(ax, pairing, T, w):
-        """How often each path is counted"""
+        """How often each path is counted
+
+        Left, a triangle of cells, a row for each use and a column for each loss, with the count of
+        the path between them; frames show what one product takes together. Right, four bars compare
+        the sum of each pairing with the gradient, a dashed line.
+        """
         ax.set(xlim=(0.4, BARS[-1] + 0.7), ylim=(FLOOR, 0.4), ylabel="use at step j")
         ax.set_xticks([*range(1, LONGEST + 1), *BARS])
         ax.set_xticklabels([*range(1, LONGEST + 1), *PAIRINGS.values()])

@@ -8,13 +8,14 @@ async function explore({ model, el }) {
   const own = (text) => html ? text.replace(/explore-[\w-]+-clip/g, `$&-${view}-`) : text;
   if (html) el.innerHTML = own(html);
   const box = el.closest(".explore") || el.querySelector(".explore");
-  const [figure, svg, caption, live, controls, button] = [
-    "figure", "svg", "figcaption", ".explore-live", ".explore-controls", "button",
+  const [svg, caption, live, controls, button] = [
+    "svg", "figcaption", ".explore-live", ".explore-controls", "button",
   ].map((selector) => box.querySelector(selector));
   const moving = svg.querySelectorAll("[data-moves]");
   const sliders = [...controls.querySelectorAll("input")];
   const outputs = controls.querySelectorAll("output");
   const texts = model.get("texts");
+  const seen = svg.getAttribute("aria-label").slice(0, -caption.textContent.length);
   const packed = new Blob([model.get("data")]).stream();
   const unpacked = packed.pipeThrough(new DecompressionStream("gzip"));
   const { sentences, strings, columns } = await new Response(unpacked).json();
@@ -50,7 +51,7 @@ async function explore({ model, el }) {
     });
     drawn = now.values;
     caption.textContent = now.sentence;
-    svg.setAttribute("aria-label", `${figure.getAttribute("aria-label")}. ${now.sentence}`);
+    svg.setAttribute("aria-label", seen + now.sentence);
     sliders.forEach((slider, n) => {
       if (+slider.value !== at[n]) slider.value = at[n];
       slider.setAttribute("aria-valuetext", now.texts[n]);

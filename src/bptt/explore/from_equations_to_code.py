@@ -133,7 +133,12 @@ def step_size() -> Explore:
     """The error of a finite difference against its step: truncation and rounding meet."""
 
     def draw(ax, number, formula, constant):
-        """Error of a finite difference"""
+        """Error of a finite difference
+
+        The measured error over the step, both axes in powers of ten. It falls along the dotted line
+        of rounding, reaches its least value at a ring, and rises along the dashed line of
+        truncation.
+        """
         measured, truncation, rounding = _errors(number, formula, constant)
         ax.set(xlim=(5e-13, 2), ylim=(1e-13, 1e6), xscale="log", yscale="log")
         ax.set(xlabel="step ε", ylabel="relative error of dL/dW_hh")

@@ -43,7 +43,12 @@ def store_and_recompute() -> Explore:
     """A schedule with the fewest calls: sweeps, stored states and their use."""
 
     def draw(ax, T, slots, part):
-        """Store and compute again"""
+        """Store and compute again
+
+        The states stand upwards, the calls run to the right. Slanted lines are sweeps forward,
+        level bars show how long a state is stored, and dots show where the backward pass uses it. A
+        vertical line marks the call reached; what comes later is pale.
+        """
         sweeps, bars, uses = _events(T, slots)
         now = _calls_at(T, slots, part)
         ax.set(xlim=(-1, MOST_CALLS + 1), ylim=(-0.8, LENGTHS[-1] + 0.8))
@@ -113,7 +118,12 @@ def memory_against_time() -> Explore:
     """Calls for each step against the number of stored states, for three schedules."""
 
     def draw(ax, T, slots):
-        """What memory buys"""
+        """What memory buys
+
+        Two falling curves over the number of stored states, both axes in powers of ten: the
+        classical schedule dashed, the one with the fewest calls solid. A ring marks the chosen
+        number of slots, a square the schedule with equal segments.
+        """
         ax.set(xlim=(0.8, 1300), ylim=(0.8, 700), xscale="log", yscale="log")
         ax.set(xlabel="stored states", ylabel="calls for each step")
         ax.set_xticks([1, 10, 100, 1000])

@@ -81,10 +81,15 @@ def cliff() -> Explore:
     """The loss of one unit over its two weights, and the path of gradient descent."""
 
     def draw(ax, origin, clipping, updates):
-        """Gradient descent on the cliff"""
+        """Gradient descent on the cliff
+
+        A map of the loss over weight and bias with thin contour lines. A thick band, the valley,
+        runs level from the left and then down along the cliff. A chain of dots shows the updates
+        from a square, the start, to a star.
+        """
         ax.set(xlim=W_LIMITS, ylim=B_LIMITS, xlabel="weight w", ylabel="bias b")
-        ax.plot(*_contours(), color="0.6", lw=0.8)
-        ax.plot(*_zero_loss(), color="0.4", lw=4, alpha=0.6)
+        ax.plot(*_contours(), color="0.5", lw=0.8)
+        ax.plot(*_zero_loss(), color="0.5", lw=4)
         path = _path(origin, clipping)[: updates + 1]
         x, y = np.clip(path[:, 0], -9, 12), np.clip(path[:, 1], -9, 9)
         ax.plot(x, y, "C1", lw=1.5, marker="o", ms=4, label="updates")
@@ -154,14 +159,19 @@ def learning_curves() -> Explore:
     updates = np.linspace(UPDATES / CHECKS, UPDATES, CHECKS)
 
     def draw(ax, task, remedy):
-        """Five runs of each remedy"""
+        """Five runs of each remedy
+
+        Curves of the error over the updates: five runs of the chosen remedy solid with dots, five
+        runs of Adam with clipping dashed and grey. A dotted line marks the error of always the same
+        answer.
+        """
         top, chance = (0.3, 1 / 6) if task == "adding" else (1.25, 0.75)
         ax.set(xlim=(0, UPDATES * 1.02), ylim=(-0.02 * top, top), xlabel="updates")
         ax.set_ylabel("mean squared error" if task == "adding" else "share of wrong answers")
         ax.axhline(chance, color="black", lw=1, ls=":", label="always the same answer")
         for number, curve in enumerate(_curves(task, "Adam:norm")):
             label = "Adam, clipped by norm" if number == 0 else None
-            ax.plot(updates, curve, color="0.6", lw=1.2, ls="--", label=label)
+            ax.plot(updates, curve, color="0.5", lw=1.2, ls="--", label=label)
         for number, curve in enumerate(_curves(task, remedy)):
             label = remedy if number == 0 else None
             ax.plot(updates, curve, "C0", lw=2, marker="o", ms=3.5, label=label)

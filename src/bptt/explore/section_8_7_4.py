@@ -47,7 +47,12 @@ def turning() -> Explore:
     circle = np.linspace(0, 2 * np.pi, 61)
 
     def draw(ax, spectrum, k):
-        """A random vector turns"""
+        """A random vector turns
+
+        Left, on a scale of powers of ten, the angle with v₁ as a solid curve over the steps and its
+        bound as a dashed one. Right, the unit circle in the plane of v₁ and v₂, with the vector as
+        a hand and the way of its tip over the last steps as a dotted line.
+        """
         angles, limits, tips = _path(spectrum)
         ax.set(xlim=(-1, 1.7 * STEPS), ylim=(0.003, 200), yscale="log")
         ax.set_xlabel("steps k", x=0.3)

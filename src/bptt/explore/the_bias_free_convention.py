@@ -113,7 +113,12 @@ def augmented_gradient() -> Explore:
     """The gradient of each matrix, with the bias absent, a vector, or a first column."""
 
     def draw(ax, step, bias):
-        """Gradients of the weights, gathered from the last step back"""
+        """Gradients of the weights, gathered from the last step back
+
+        Three grids of numbers, the gradients of the output, the input and the recurrent weights. At
+        the left of each stands the adjoint, above it the vector that it meets. Cells that the last
+        step changed are tinted; those of a bias have a thick frame.
+        """
         ax.set(xlim=(-0.3, 13.3), ylim=(-2.9, 2.2))
         ax.axis("off")
         t = 5 if step == "before" else int(step)
@@ -216,7 +221,11 @@ def two_biases() -> Explore:
     updates = np.arange(UPDATES + 1)
 
     def draw(ax, optimizer, rate, decay):
-        """One bias against two"""
+        """One bias against two
+
+        Falling curves of the loss over the updates, on a scale of powers of ten: one bias dashed,
+        two biases solid. Circles mark one bias with the rate doubled and the decay halved.
+        """
         ax.set(xlim=(0, UPDATES), ylim=(0.02, 8), yscale="log")
         ax.set(xlabel="updates", ylabel="loss")
         ax.set_yticks([0.1, 1], ["0.1", "1"])

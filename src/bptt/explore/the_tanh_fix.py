@@ -59,7 +59,11 @@ def jacobian_chain() -> Explore:
     lags = np.arange(STEPS + 1)
 
     def draw(ax, gain, strength):
-        """Size of the chain of step Jacobians"""
+        """Size of the chain of step Jacobians
+
+        Two curves over the lag, on a scale of powers of ten: the identity network dashed, the tanh
+        network solid. A grey line marks the size 1.
+        """
         norms, _ = _chain_norms(gain, strength)
         ax.set(xlim=(0, STEPS), ylim=(1e-20, 1e16), yscale="log")
         ax.set(xlabel="lag T − t, in steps", ylabel="2-norm of dh_T / dh_t")
@@ -110,7 +114,10 @@ def pulled_out_error() -> Explore:
     lags = np.arange(LAGS + 1)
 
     def draw(ax, n, kind, gain):
-        """Error of the pulled-out product"""
+        """Error of the pulled-out product
+
+        One curve with dots over the lags 0 to 12. A grey line marks no difference.
+        """
         ax.set(xlim=(-0.4, LAGS + 0.4), ylim=(-0.03, 1.03))
         ax.set(xlabel="lag t − j, in steps", ylabel="relative difference")
         ax.axhline(0, color="gray", lw=1)

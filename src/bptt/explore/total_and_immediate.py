@@ -42,7 +42,11 @@ def nudged_weight() -> Explore:
     steps = np.arange(1, 4)
 
     def draw(ax, step, nudge):
-        """What a nudge of the weight does to each state"""
+        """What a nudge of the weight does to each state
+
+        A stacked bar for each of three states: the immediate derivative below, the recursive term
+        above it. A diamond beside each bar marks the measured change.
+        """
         measured = _measured(step, nudge)
         ax.set(xlim=(0.5, 3.75), ylim=(-1, 34), xticks=steps)
         ax.set(xlabel="step t", ylabel="change of h_t ÷ nudge")
@@ -103,7 +107,11 @@ def recursive_term() -> Explore:
     steps = np.arange(1, STEPS + 1)
 
     def draw(ax, w):
-        """The gap between the total and the immediate derivative"""
+        """The gap between the total and the immediate derivative
+
+        Two curves over eight steps, the total derivative solid and the immediate one dashed. The
+        recursive term is the grey area between them.
+        """
         immediate, total = _both(w)
         ax.set(xlim=(0.7, STEPS + 0.3), ylim=(-0.75, 1.5), xticks=steps)
         ax.set(xlabel="step t", ylabel="derivative of h_t by w")

@@ -41,7 +41,12 @@ def powers() -> Explore:
     k = np.arange(POWERS + 1)
 
     def draw(ax, a, b, c):
-        """Size of the powers of a matrix"""
+        """Size of the powers of a matrix
+
+        Over the power k, on a scale of powers of ten, the norm as a solid curve between two
+        straight lines: the powers of the largest singular value dashed above, those of the spectral
+        radius dotted below.
+        """
         norms, radius, sigma = _power_norms(a, b, c)
         ax.set(xlim=(0, POWERS), ylim=(1e-11, 1e4), yscale="log")
         ax.set_xticks(range(0, POWERS + 1, 5))
@@ -197,12 +202,16 @@ def norm_by_lag() -> Explore:
     lags = np.arange(LAGS + 1)
 
     def draw(ax, model, gain):
-        """What is left of a change after some steps"""
+        """What is left of a change after some steps
+
+        Curves over the lag, on a scale of powers of ten: nine kinds of network thin and grey, the
+        chosen one thick. A grey line marks the size 1.
+        """
         ax.set(xlim=(0, LAGS), ylim=(1e-20, 1e8), yscale="log")
         ax.set(xlabel="lag, in steps", ylabel="2-norm of dh_T / dh_{T − lag}")
         ax.axhline(1, color="gray", lw=1)
         for other in MODELS:
-            ax.plot(lags, _norms(other, gain), color="0.75", lw=1)
+            ax.plot(lags, _norms(other, gain), color="0.5", lw=1)
         ax.plot(lags, _norms(model, gain), "C0", lw=3, label=model)
         ax.legend(loc="lower left")
 
@@ -280,7 +289,12 @@ def latch() -> Explore:
     grid = np.linspace(-1.1, 1.1, 25)
 
     def draw(ax, w, u):
-        """The cobweb of one unit"""
+        """The cobweb of one unit
+
+        An S-shaped curve takes the state before a step to the state after it, and a diagonal marks
+        where both are equal. Two staircases between them, one solid and one dashed, lead from two
+        starts to the dots where they end.
+        """
         ax.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), aspect="equal")
         ax.set(xlabel="state before the step", ylabel="state after the step")
         ax.set_xticks([-1, -0.5, 0, 0.5, 1])

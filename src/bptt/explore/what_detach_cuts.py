@@ -100,8 +100,8 @@ def cuts() -> Explore:
             for t in range(1, T + 1):
                 ax.add_patch(Rectangle((t - 0.5, -0.5), 1, _depth(scheme, K, t), fc="C0"))
         for step in range(T + 1):  # the grid: a line below each lag, and left of each loss
-            ax.plot([max(step, 1) - 0.5, T + 0.5], [step - 0.5] * 2, color="0.6", lw=0.8)
-            ax.plot([step + 0.5] * 2, [-0.5, min(step + 1, T) - 0.5], color="0.6", lw=0.8)
+            ax.plot([max(step, 1) - 0.5, T + 0.5], [step - 0.5] * 2, color="0.5", lw=0.8)
+            ax.plot([step + 0.5] * 2, [-0.5, min(step + 1, T) - 0.5], color="0.5", lw=0.8)
         if scheme in ("blocks", "reset"):
             for cut in range(K, T, K):
                 style = "--" if scheme == "blocks" else "-"
@@ -117,7 +117,12 @@ def cuts() -> Explore:
         ax.plot([LEFT, LEFT], [-0.2, 10.2], color="black", lw=1)
 
     def draw(ax, scheme, K):
-        """Which pairs of loss and lag survive"""
+        """Which pairs of loss and lag survive
+
+        Left, a staircase of cells, a column for each loss and a row for each lag; cells that
+        survive are filled, and vertical lines mark where blocks are cut. Right, five bars compare
+        the bias of each scheme with the gradient.
+        """
         ax.set(xlim=(0.4, LEFT + UNIT + 2.4), ylim=(-0.6, T - 0.4), ylabel="lag")
         ax.set_xticks([1, 4, 8, 12])
         ax.set_yticks([0, 4, 8])

@@ -68,7 +68,12 @@ def step_taken() -> Explore:
     """Sequence length, reduction and clipping threshold against the step actually taken."""
 
     def draw(ax, threshold, stretch):
-        """Length of the step taken"""
+        """Length of the step taken
+
+        Two curves over the sequence length, both axes in powers of ten: the summed loss dashed with
+        squares, the mean loss solid with dots. A dotted line marks the length at which a step is
+        clipped.
+        """
         total, mean = _steps(threshold, stretch)
         ax.set(xlim=(0.93, 108), ylim=(5e-3, 1e4), xscale="log", yscale="log")
         ax.set(xlabel="sequence length T", ylabel="length of the step")

@@ -49,7 +49,8 @@ def explore(
         words joined by hyphens. By default ``draw.__name__`` with hyphens for underscores.
     describe : ``describe(**parameters)`` returns one sentence about this state: what is seen, and
         what to conclude. It is the caption, and what a screen reader says.
-    title : by default the first line of draw's docstring.
+    title : by default the first line of draw's docstring. The rest of the docstring says what is
+        seen in every state: a screen reader reads it between the title and the sentence.
     start : the values shown first, ``{parameter: value}``; by default the middle ones.
     play : the parameter that a Play button moves.
     size : width and height in inches, of which a page shows 100 pixels each.
@@ -75,6 +76,7 @@ class Explore(anywidget.AnyWidget):
     at : the positions of the sliders, in the order of the parameters: indices into their values,
         and fractions between two values. It can be observed and linked.
     parameters : the values at these positions, ``{parameter: value}``.
+    title, seen : what the docstring of the drawing function says of the picture in every state.
     """
 
     _esm = (_FOLDER / "explore.js").read_text("utf-8") + "\nexport default { render: explore };\n"
@@ -92,7 +94,9 @@ class Explore(anywidget.AnyWidget):
         self._parameters = {key: Parameter.read(key, given) for key, given in parameters.items()}
         self._require_usable(draw, describe, play, size)
         self.name = _checked_name(draw, name)
-        self.title = title or (inspect.getdoc(draw) or self.name).splitlines()[0].rstrip(".")
+        first, _, rest = (inspect.getdoc(draw) or self.name).partition("\n")
+        self.title = title or first.rstrip(".")
+        self.seen = " ".join(rest.split())
         self._describe = describe or self._list_values
         self._start = self._positions(start)
         self._grid = self._all_points()
@@ -142,7 +146,7 @@ class Explore(anywidget.AnyWidget):
         return unproved
 
     def __repr__(self):
-        return f"{self.title}. {self._sentence(self.parameters)}"
+        return f"{self._title_as_sentence()} {self._sentence(self.parameters)}"
 
     def _repr_mimebundle_(self, **kwargs):
         """The widget for JupyterLab, a still picture with its data for all other places."""
@@ -273,9 +277,17 @@ class Explore(anywidget.AnyWidget):
 
     # HTML ----------------------------------------------------------------------------------
 
+    def _alternative(self):
+        """The text in place of the picture. It ends in the sentence, which ``explore.js`` swaps."""
+        said = (self._title_as_sentence(), self.seen, self._still_sentence)
+        return " ".join(filter(None, said))
+
+    def _title_as_sentence(self):
+        return self.title if self.title.endswith("?") else f"{self.title}."
+
     def _still(self, size):
         width, height = size
-        label = html.escape(f"{self.title}. {self._still_sentence}")
+        label = html.escape(self._alternative())
         return (
             f'<svg viewBox="0 0 {width * DPI:.0f} {height * DPI:.0f}" role="img"'
             f' aria-label="{label}" style="max-width:{width * 100:.0f}px"'
@@ -316,7 +328,7 @@ class Explore(anywidget.AnyWidget):
         """
         svg = self._svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
         uri = quote(svg.replace('"', "'"), safe=_PLAIN_IN_URI)
-        alt = html.escape(f"{self.title}. {self._still_sentence}")
+        alt = html.escape(self._alternative())
         width = self._svg.partition("max-width:")[2].partition("px")[0]
         spare = (
             f'<img hidden alt="{alt}" width="{width}" style="background-color:#fff"'
