@@ -14,6 +14,7 @@ GOOD = r"Let $h_t = \tanh(z_t)$."
 def build(folder: Path, text: str, builder: str = "html") -> SphinxTestApp:
     (folder / "conf.py").write_text(
         'extensions = ["myst_parser", "sphinx_math"]\n'
+        'source_suffix = {".md": "markdown"}\n'  # not MyST-NB's, which another test may have left
         'myst_enable_extensions = ["amsmath", "dollarmath"]\n'
     )
     (folder / "index.md").write_text(f"# Title\n\n{text}\n", "utf-8")

@@ -20,12 +20,12 @@ SYNCHRONOUS = "documentation_options.js"  # the page's own inline scripts need i
 def used_icons(pages: str, sheet: str) -> set[int]:
     """Code points of the icons that HTML pages name by class and that the style sheet itself shows.
 
-    >>> used_icons('<i class="fa-bars">', r'{}.fa-bars:before{content:"\\f0c9"}')
+    >>> used_icons('<i class="fa-bars">', r'.fa-bars:before{content:"\\f0c9"}')
     {61641}
     """
     named = set(re.findall(r"fa-[\w-]+", pages))
     points = {ord(character) for character in re.findall(r'--pst-[\w-]+:"(.)"', sheet)}
-    for selectors, code in re.findall(r'\}([^{}]+)\{content:"\\([0-9a-f]+)"\}', sheet):
+    for selectors, code in re.findall(r'([^{}]+)\{content:"\\([0-9a-f]+)"\}', sheet):
         if named & set(re.findall(r"\.(fa-[\w-]+):before", selectors)):
             points.add(int(code, 16))
     return points

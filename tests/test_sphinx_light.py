@@ -1,0 +1,28 @@
+"""What pages load: the icon font holds the icons in use, and scripts wait."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import sphinx_light
+
+SHEET = (
+    r'html{--pst-icon-bell:"' + "\uf0f3" + r'"}.fa-bars:before,.fa-navicon:before{content:"\f0c9"}'
+    r'.fa-list:before{content:"\f03a"}.fa-moon:before{content:"\f186"}'
+)
+
+
+def test_icons_named_by_a_page_and_those_of_the_style_sheet_are_kept() -> None:
+    assert sphinx_light.used_icons("", SHEET) == {0xF0F3}
+    pages = '<i class="fa-solid fa-navicon"></i><i class="fa-list"></i>'
+    assert sphinx_light.used_icons(pages, SHEET) == {0xF0F3, 0xF0C9, 0xF03A}
+
+
+def test_scripts_wait_but_for_the_one_that_the_page_needs_at_once() -> None:
+    names = ["_static/documentation_options.js", "_static/doctools.js", None]
+    scripts = [SimpleNamespace(filename=name, attributes={}) for name in names]
+    context = {"script_files": scripts}
+    sphinx_light.defer_scripts(None, "search", "search.html", context, None)
+    assert [script.attributes for script in scripts] == [{}, {}, {}]
+    sphinx_light.defer_scripts(None, "book/index", "page.html", context, None)
+    assert [script.attributes for script in scripts] == [{}, {"defer": "defer"}, {}]
