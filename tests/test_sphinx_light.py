@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import sphinx_light
+from sphinx.builders.html._assets import _JavaScript
 
 SHEET = (
     r'html{--pst-icon-bell:"' + "\uf0f3" + r'"}.fa-bars:before,.fa-navicon:before{content:"\f0c9"}'
@@ -20,9 +19,16 @@ def test_icons_named_by_a_page_and_those_of_the_style_sheet_are_kept() -> None:
 
 def test_scripts_wait_but_for_the_one_that_the_page_needs_at_once() -> None:
     names = ["_static/documentation_options.js", "_static/doctools.js", None]
-    scripts = [SimpleNamespace(filename=name, attributes={}) for name in names]
+    scripts = [_JavaScript(name, priority=200) for name in names]
     context = {"script_files": scripts}
-    sphinx_light.defer_scripts(None, "search", "search.html", context, None)
-    assert [script.attributes for script in scripts] == [{}, {}, {}]
     sphinx_light.defer_scripts(None, "book/index", "page.html", context, None)
-    assert [script.attributes for script in scripts] == [{}, {"defer": "defer"}, {}]
+    assert [script.attributes for script in context["script_files"]] == [{}, {"defer": "defer"}, {}]
+    assert [script.filename for script in context["script_files"]] == names
+
+
+def test_scripts_of_the_search_page_stay_as_they_are_whatever_page_came_before() -> None:
+    scripts = [_JavaScript("_static/doctools.js", priority=200)]
+    for page in ("book/index", "search"):
+        context = {"script_files": scripts}
+        sphinx_light.defer_scripts(None, page, "page.html", context, None)
+    assert [script.attributes for script in context["script_files"]] == [{}]

@@ -50,15 +50,21 @@ def keep_used_icons(app: Sphinx, exception: Exception | None) -> None:
             other.unlink()
 
 
+def waiting(script: Any) -> Any:
+    """The script, deferred if it may be. All pages share the given one: it is not changed."""
+    if not script.filename or SYNCHRONOUS in script.filename:
+        return script
+    attributes = {"defer": "defer", **script.attributes}
+    return type(script)(script.filename, priority=script.priority, **attributes)
+
+
 def defer_scripts(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
     """Let scripts wait until the page is read. The search page has scripts that cannot wait."""
     if pagename == "search":
         return
-    for script in context.get("script_files", []):
-        if script.filename and SYNCHRONOUS not in script.filename:
-            script.attributes.setdefault("defer", "defer")
+    context["script_files"] = [waiting(script) for script in context.get("script_files", [])]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
