@@ -12,6 +12,7 @@ from bptt import RNN, Corpus, bptt, bptt_blocks, bptt_window, cross_entropy, loa
 from bptt import character_model as model
 from bptt.explore.a_character_model import (
     LENGTHS,
+    TIMES,
     _depths,
     _kept,
     _shown_text,
@@ -421,3 +422,8 @@ def test_every_state_that_the_text_links_to_is_on_the_grid():
             wanted = {k: int(v) if v.isdigit() else v for k, v in wanted.items()}
             figure.set(**wanted)
             assert figure.parameters.items() >= wanted.items()
+
+
+def test_the_figure_shows_the_probes_of_its_times():
+    for percent, number in TIMES.items():
+        assert percent == 100 * model.SHOWN[number] // model.CHECKS
