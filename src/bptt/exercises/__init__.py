@@ -1,6 +1,7 @@
 """Exercises that say precisely what is wrong: ``catalogue`` holds all of them by key."""
 
 from bptt.exercises import (
+    a_character_model,
     an_rnn_unrolled,
     bptt_for_the_linear_network,
     from_equations_to_code,
@@ -31,6 +32,7 @@ _CHAPTERS = (
     what_detach_cuts,
     randomized_truncation,
     memory_for_time,
+    a_character_model,
 )
 
 catalogue = {
