@@ -276,10 +276,9 @@ class Report:
             lines.append(f"{alone}{before}: {uses}.")
         if not self.pairs.all():
             lines.append("Loss of step, and its uses at steps 1, 2, ...: . is right, x is wrong.")
-            lines += [
-                f"{row + 1:>6}  " + " ".join(".x"[not right] for right in pairs)
-                for row, pairs in enumerate(self.pairs.tolist())
-            ]
+            for row, pairs in enumerate(self.pairs.tolist()):
+                marks = [("." if j <= row else " ") if ok else "x" for j, ok in enumerate(pairs)]
+                lines.append(f"{row + 1:>6}  {' '.join(marks)}".rstrip())
         return "\n".join(lines)
 
 
