@@ -6,18 +6,19 @@ from functools import cache
 from math import log10
 
 import torch
-from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.patches import PathPatch
 from matplotlib.path import Path
+from torch import Tensor
 
 from bptt.backward import bptt
-from bptt.checks import CHECKS, GOOD, QUANTITIES, Check, Training, largest_difference
+from bptt.checks import CHECKS, GOOD, Check, Training, largest_difference
 from bptt.explore import Explore, explore
 from bptt.loss import squared_error
 from bptt.museum import MUSEUM
+from bptt.rnn import Tape
 from bptt.verify import relative_error
 
 SEED = 0
-CORNERS = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5))
 LEFT, DECADE, LOWEST = 10.4, 0.8, -6  # the bars begin at an error of 10^LOWEST
 WHY_MISSED = {
     "one step": "With one step nothing comes back through time.",
@@ -36,10 +37,15 @@ def _network_of(check: str) -> Check:
 
 
 @cache
+def _pairs(mistake: str, check: str) -> dict[str, tuple[Tensor, Tensor]]:
+    """Of each gradient, what the mistake makes of it and what is right."""
+    return _network_of(check).pairs(MUSEUM[mistake].broken, SEED)
+
+
 def _errors(mistake: str, check: str) -> dict[str, float]:
     """The relative error of each gradient."""
-    pairs = _network_of(check).pairs(MUSEUM[mistake].broken, SEED)
-    return {name: float(f"{relative_error(*pair):.3g}") for name, pair in pairs.items()}
+    pairs = _pairs(mistake, check).items()
+    return {name: float(f"{relative_error(*pair):.3g}") for name, pair in pairs}
 
 
 @cache
@@ -48,8 +54,11 @@ def _caught(mistake: str, check: str) -> bool:
 
 
 @cache
-def _wrong_adjoints(mistake: str, check: str) -> dict[tuple[int, int], bool]:
-    """``{(t, j): whether the loss of step t sends a wrong adjoint to step j}``, one-hot inputs."""
+def _one_loss_at_a_time(check: str) -> tuple[Tape, dict[int, tuple[Tensor, Tensor]]]:
+    """The forward pass with one-hot inputs; for each loss alone ``dO`` and the right adjoints.
+
+    The adjoints are dL/dW_hx ``(n, T)``: column j - 1 belongs to step j.
+    """
     chosen = _network_of(check)
     rnn, X, Y, h0 = chosen.network(SEED, one_hot=True)
     tape = rnn(X, h0)
@@ -58,10 +67,20 @@ def _wrong_adjoints(mistake: str, check: str) -> dict[tuple[int, int], bool]:
     for t in range(chosen.T if chosen.last else 1, chosen.T + 1):
         only = torch.zeros_like(dO)
         only[t - 1] = dO[t - 1]
-        actual, expected = MUSEUM[mistake].broken(tape, only).W_hx, bptt(tape, only).W_hx
-        for j in range(1, t + 1):
-            error = relative_error(actual[:, j - 1], expected[:, j - 1])
-            found[t, j] = not error <= GOOD.tolerance
+        found[t] = only, bptt(tape, only).W_hx
+    return tape, found
+
+
+@cache
+def _wrong_adjoints(mistake: str, check: str) -> dict[tuple[int, int], bool]:
+    """``{(t, j): whether the loss of step t sends a wrong adjoint to step j}``."""
+    tape, losses = _one_loss_at_a_time(check)
+    found = {}
+    for t, (only, expected) in losses.items():
+        actual = MUSEUM[mistake].broken(tape, only).W_hx
+        sizes = torch.linalg.vector_norm(expected, dim=0)
+        error = torch.linalg.vector_norm(actual - expected, dim=0) / sizes
+        found |= {(t, j): not error[j - 1] <= GOOD.tolerance for j in range(1, t + 1)}
     return found
 
 
@@ -70,7 +89,7 @@ def _first_wrong(mistake: str, check: str) -> str:
     chosen = CHECKS[check]
     if isinstance(chosen, Training):
         return "the loss does not fall"
-    pairs = chosen.pairs(MUSEUM[mistake].broken, SEED)
+    pairs = _pairs(mistake, check)
     name = next(n for n in chosen.compared if not chosen.measure(*pairs[n]) <= chosen.tolerance)
     error = _number(_errors(mistake, check)[name])
     return f"the gradient of {name.replace('h0', 'h_0')} has a relative error of {error}"
@@ -88,27 +107,34 @@ def _decimal(value: float) -> str:
 def rooms() -> Explore:
     """What a mistake makes wrong, and whether a check sees it."""
 
+    def fill(ax, rectangles, face, edge):
+        """Rectangles (left, top, width, height), all as one path."""
+        corners = ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))
+        paths = [
+            Path([(x + width * a, y + height * b) for a, b in corners], closed=True)
+            for x, y, width, height in rectangles
+        ]
+        if paths:
+            whole = Path.make_compound_path(*paths)
+            ax.add_patch(PathPatch(whole, fc=face, ec=edge, lw=0.8))
+
     def draw_adjoints(ax, mistake, check):
-        for wrong, face in ((False, "none"), (True, "C1")):  # all cells of a kind are one path
-            cells = [
-                Path([(t + x, j + y) for x, y in CORNERS], closed=True)
-                for (t, j), is_wrong in _wrong_adjoints(mistake, check).items()
-                if is_wrong == wrong
-            ]
-            if cells:
-                path = Path.make_compound_path(*cells)
-                ax.add_patch(PathPatch(path, fc=face, ec="0.6", lw=0.8))
+        cells = _wrong_adjoints(mistake, check).items()
+        for face, filled in (("none", False), ("C1", True)):
+            chosen = [(t - 0.5, j - 0.5, 1, 1) for (t, j), wrong in cells if wrong == filled]
+            fill(ax, chosen, face, "0.6")
 
     def draw_bars(ax, mistake, check):
         chosen = CHECKS[check]
         compared = () if isinstance(chosen, Training) else chosen.compared
-        for row, name in enumerate(QUANTITIES):
-            y, error = 3 + 1.3 * row, _errors(mistake, check)[name]
-            length = DECADE * max(0, log10(max(error, 1e-12)) - LOWEST)
-            face = "C1" if name in compared else "none"
-            ax.add_patch(Rectangle((LEFT, y - 0.4), length, 0.8, fc=face, ec="black"))
+        bars = {}
+        for row, (name, error) in enumerate(_errors(mistake, check).items()):
+            y, length = 3 + 1.3 * row, DECADE * max(0, log10(max(error, 1e-12)) - LOWEST)
+            bars[name] = LEFT, y - 0.4, length, 0.8
             ax.text(LEFT - 0.3, y, name.replace("h0", "h_0"), ha="right", va="center")
             ax.text(LEFT + length + 0.2, y, _number(error), ha="left", va="center")
+        fill(ax, [bar for name, bar in bars.items() if name not in compared], "none", "black")
+        fill(ax, [bar for name, bar in bars.items() if name in compared], "C1", "black")
         ax.plot([LEFT, LEFT], [2.3, 7.6], color="black", lw=1)
         if compared and not chosen.absolute:
             limit = LEFT + DECADE * (log10(chosen.tolerance) - LOWEST)
@@ -130,15 +156,18 @@ def rooms() -> Explore:
     def describe(mistake, check):
         start = f"Mistake: {mistake}. Check: {check}. "
         adjoints = _wrong_adjoints(mistake, check).values()
-        paths = f"Of {len(adjoints)} adjoints, one for each pair of a loss and a step, "
-        paths += f"{sum(adjoints)} {'is' if sum(adjoints) == 1 else 'are'} wrong."
+        wrong = sum(adjoints)
+        if len(adjoints) == 1:
+            paths = f"The only adjoint is {'wrong' if wrong else 'right'}."
+        else:
+            paths = f"Of {len(adjoints)} adjoints, {wrong} are wrong."
         if _caught(mistake, check):
             return f"{start}Caught: {_first_wrong(mistake, check)}. {paths}"
         if isinstance(CHECKS[check], Training):
             losses = CHECKS[check].losses(MUSEUM[mistake].broken, SEED)
             why = f"The loss falls all the same, from {losses[0]:.2f} to {losses[-1]:.2f}."
         elif CHECKS[check].absolute:
-            pairs = CHECKS[check].pairs(MUSEUM[mistake].broken, SEED).values()
+            pairs = _pairs(mistake, check).values()
             largest = _decimal(max(largest_difference(*pair) for pair in pairs))
             why = f"The largest difference is {largest}, below 0.00001, and nobody asks of what."
         else:
