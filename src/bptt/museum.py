@@ -63,7 +63,7 @@ def right(tape, dO):
 def right_by_loss(tape, dO):
     """One loss after the other, each with a way back of its own.
 
-    Source: equation eq-museum-pairs.
+    Source: equation eq-museum-hand, with adjoints in the place of powers.
     """
     X, H, W_hh, W_qh = unpack(tape, dO)
     dW_hx = dW_hh = dW_qh = dh0 = 0
