@@ -2,16 +2,29 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
-from bptt import RNN, bptt
+from bptt import (
+    RNN,
+    Gradients,
+    augment,
+    bptt,
+    bptt_blocks,
+    bptt_checkpointed,
+    cross_entropy,
+    rtrl,
+    squared_error,
+)
+from bptt.museum import MUSEUM, right_by_loss
 from bptt.verify import (
     assert_same_gradients,
     autograd_gradients,
     finite_difference_gradients,
     first_difference,
     relative_error,
+    verify,
 )
 
 
@@ -55,3 +68,421 @@ def test_relative_error():
     assert relative_error(one, one * 0) == float("inf")
     with pytest.raises(ValueError, match=r"actual: expected shape \(2,\), got \(1,\)"):
         relative_error(one[:1], one)
+
+
+# ---- verify: a reader's own gradient ---------------------------------------------------------
+
+
+def reader(backward, loss=squared_error, **options):
+    """A reader's function that has the library's forward pass and this backward pass."""
+
+    def gradients(W_hx, W_hh, W_qh, X, h0, Y):
+        tape = RNN(W_hx, W_hh, W_qh)(X, h0)
+        return backward(tape, loss(tape.O, Y, **options)[1])
+
+    return gradients
+
+
+WHERE = {  # first wrong gradient, first loss that shows it, the use where it goes wrong
+    "state of the same step": ("W_hh", 1, None),
+    "h_0 taken for zero": ("W_hh", 1, None),
+    "output layer sees the state before": ("W_qh", 1, None),
+    "h_0 without its weight": ("h0", 1, None),
+    "h_0 summed over the batch": ("h0", 1, None),
+    "W_hh the wrong way round": ("h0", 1, None),
+    "slope forgotten": ("h0", 1, 1),
+    "slope of the step before": ("h0", 1, 1),
+    "slope of z": ("h0", 1, 1),
+    "slopes pulled out": ("h0", 2, 1),
+    "assigned, not added": ("W_hh", 2, 2),
+    "immediate only": ("h0", 2, 1),
+    "last loss only": ("W_qh", 1, 1),
+    "cut into blocks": ("h0", 4, 3),
+    "total times total": ("W_hh", 2, 1),
+    "state's gradient never cleared": ("h0", 2, 1),
+    "divided by T again": ("W_qh", 1, 1),
+    "divided by B again": ("W_qh", 1, 1),
+    "clipped inside": ("h0", 1, None),
+}
+
+
+@pytest.mark.parametrize("name", MUSEUM)
+def test_verify_names_every_mistake_of_the_museum(name):
+    report = verify(reader(MUSEUM[name].broken))
+    assert not report.correct and report.mistakes == (name,)
+    assert (report.quantity, report.loss_step, report.use_step) == WHERE[name]
+    text = str(report)
+    assert f'the numbers of "{name}". {MUSEUM[name].likely}' in text
+    assert f"First wrong gradient, seen from the loss: {report.quantity}" in text
+    assert f"The loss of step {report.loss_step} alone gives a wrong {report.quantity}" in text
+
+
+@pytest.mark.parametrize("name", MUSEUM)
+def test_verify_names_it_for_the_other_loss_and_in_float32(name):
+    """Every mistake, in single precision and summed: none looks like another."""
+
+    def gradients(*case):
+        *floats, Y = case
+        found = reader(MUSEUM[name].broken, cross_entropy, reduction="sum")(
+            *(a.float() for a in floats), Y
+        )
+        return vars(found)
+
+    assert verify(gradients, loss="cross_entropy", reduction="sum").mistakes == (name,)
+
+
+@pytest.mark.parametrize("name", ["state of the same step", "immediate only", "slope forgotten"])
+def test_verify_names_mistakes_in_a_network_with_biases(name):
+    def gradients(W_hx, W_hh, W_qh, b_h, b_q, X, h0, Y):
+        H = RNN(torch.cat([b_h[:, None], W_hx], dim=1), W_hh, W_qh)(augment(X), h0)
+        dO = squared_error(H.O + b_q, Y)[1]
+        found = MUSEUM[name].broken(H, dO)
+        return {
+            "W_hx": found.W_hx[:, 1:],
+            "W_hh": found.W_hh,
+            "W_qh": found.W_qh,
+            "b_h": found.W_hx[:, 0],
+            "b_q": dO.sum((0, 1)),
+            "h0": found.h0,
+        }
+
+    report = verify(gradients, biases=True)
+    assert report.mistakes == (name,) and report.quantity == WHERE[name][0]
+
+
+def test_without_the_gradient_of_h0_some_mistakes_are_right():
+    silent = [
+        name
+        for name, bug in MUSEUM.items()
+        if verify(lambda *case, bug=bug: list(vars(reader(bug.broken)(*case)).values())[:3]).correct
+    ]
+    assert silent == ["h_0 without its weight", "h_0 summed over the batch"]
+
+
+def test_the_pairs_show_blocks_of_any_length():
+    report = verify(reader(lambda tape, dO: bptt_blocks(tape, dO, 4)))
+    assert report.mistakes == ("cut into blocks",) and (report.loss_step, report.use_step) == (5, 4)
+    block = (torch.arange(7) // 4)[:, None]
+    kept = (block == block.T) | (torch.arange(7) > torch.arange(7)[:, None])
+    assert torch.equal(report.pairs, kept)
+    assert "     5  x x x x ." in str(report)
+
+
+# ---- correct variants in other styles: all of them must be left alone
+
+
+def one_sequence_by_columns(W_hx, W_hh, W_qh, x, h, y, scale):
+    """Columns, one step at a time, lists of states."""
+    z, states = [], [h]
+    for x_t in x:
+        z.append(W_hx @ x_t + W_hh @ states[-1])
+        states.append(np.tanh(z[-1]))
+    dW_hx, dW_hh, dW_qh = np.zeros_like(W_hx), np.zeros_like(W_hh), np.zeros_like(W_qh)
+    dh = np.zeros_like(h)
+    for t in reversed(range(len(x))):
+        do = scale * (W_qh @ states[t + 1] - y[t])
+        dz = (W_qh.T @ do + dh) / np.cosh(z[t]) ** 2
+        dW_hx += np.outer(dz, x[t])
+        dW_hh += np.outer(dz, states[t])
+        dW_qh += np.outer(do, states[t + 1])
+        dh = W_hh.T @ dz
+    return dW_hx, dW_hh, dW_qh, dh
+
+
+def columns(W_hx, W_hh, W_qh, X, h0, Y):
+    W = [W.numpy() for W in (W_hx, W_hh, W_qh)]
+    T, B, _ = X.shape
+    each = [
+        one_sequence_by_columns(*W, *(a.numpy() for a in (X[:, b], h0[b], Y[:, b])), 1 / (T * B))
+        for b in range(B)
+    ]
+    *weights, h0_rows = zip(*each, strict=True)
+    return *(sum(parts) for parts in weights), np.stack(h0_rows)
+
+
+def einsum_batch_first(W_hx, W_hh, W_qh, X, h0, Y):
+    """(B, T, d) inside, every product an einsum, the answer a dict."""
+    X, Y = (a.transpose(0, 1).contiguous() for a in (X, Y))
+    B, T, _ = X.shape
+    H = [h0]
+    for t in range(T):
+        H.append(torch.tanh(X[:, t] @ W_hx.T + H[t] @ W_hh.T))
+    H = torch.stack(H, dim=1)  # (B, T+1, n)
+    dO = (torch.einsum("btn,qn->btq", H[:, 1:], W_qh) - Y) / (B * T)
+    dZ, dh = torch.empty_like(H[:, 1:]), torch.zeros_like(h0)
+    for t in range(T - 1, -1, -1):
+        dh = dh + torch.einsum("bq,qn->bn", dO[:, t], W_qh)
+        dZ[:, t] = dh - dh * H[:, t + 1] ** 2
+        dh = torch.einsum("bn,nm->bm", dZ[:, t], W_hh)
+    return {
+        "h0": dh,
+        "W_qh": torch.einsum("btq,btn->qn", dO, H[:, 1:]),
+        "W_hh": torch.einsum("btn,btm->nm", dZ, H[:, :-1]),
+        "W_hx": torch.einsum("btn,btd->nd", dZ, X),
+    }
+
+
+def training_loop(W_hx, W_hh, W_qh, X, h0, Y, loss=torch.nn.functional.mse_loss):
+    """Autograd on a loop, gradients read from .grad; the loss is the mean over all numbers."""
+    leaves = [leaf.requires_grad_() for leaf in (W_hx, W_hh, W_qh, h0)]
+    h, total = h0, []
+    for x in X:
+        h = torch.tanh(torch.nn.functional.linear(x, W_hx) + h @ W_hh.T)
+        total.append(h @ W_qh.T)
+    loss(torch.stack(total), Y).backward()
+    return [leaf.grad for leaf in leaves]
+
+
+def modules(W_hx, W_hh, W_qh, b_h, b_q, X, h0, Y):
+    """torch.nn.RNN with its two biases, batch first, in float32; cross-entropy."""
+    (n, d), q = W_hx.shape, len(W_qh)
+    net, out = torch.nn.RNN(d, n, batch_first=True), torch.nn.Linear(n, q)
+    with torch.no_grad():
+        for parameter, value in (
+            (net.weight_ih_l0, W_hx),
+            (net.weight_hh_l0, W_hh),
+            (net.bias_ih_l0, b_h / 4),
+            (net.bias_hh_l0, 3 * b_h / 4),
+            (out.weight, W_qh),
+            (out.bias, b_q),
+        ):
+            parameter.copy_(value)
+    h = h0.float().requires_grad_()
+    H, _ = net(X.float().transpose(0, 1), h[None])
+    O = out(H)  # (B, T, q)
+    torch.nn.functional.cross_entropy(O.transpose(1, 2), Y.T).backward()
+    return {
+        "W_hx": net.weight_ih_l0.grad,
+        "W_hh": net.weight_hh_l0.grad,
+        "W_qh": out.weight.grad,
+        "b_h": net.bias_ih_l0.grad,
+        "b_q": out.bias.grad,
+        "h0": h.grad,
+    }
+
+
+def checkpointed(W_hx, W_hh, W_qh, X, h0, Y):
+    loss = lambda O: squared_error(O, Y)  # noqa: E731
+    return bptt_checkpointed(RNN(W_hx, W_hh, W_qh), X, loss, slots=2, h0=h0)[1]
+
+
+def central_differences(W_hx, W_hh, W_qh, X, h0, Y):
+    loss = lambda O: (O - Y).square().sum() / (2 * len(O) * len(O[0]))  # noqa: E731
+    return finite_difference_gradients(RNN(W_hx, W_hh, W_qh), X, loss, h0)
+
+
+def from_zero(W_hx, W_hh, W_qh, X, Y):
+    """No initial state; NumPy in float32, the sum over time and the mean over the batch."""
+    case = [a.float() for a in (W_hx, W_hh, W_qh, X, X.new_zeros(X.shape[1], len(W_hh)), Y)]
+    dW_hx, dW_hh, dW_qh, _ = columns(*case)
+    return [len(X) * dW for dW in (dW_hx, dW_hh, dW_qh)]
+
+
+def sum_over_time(O, Y):
+    return (O - Y).square().sum() / (2 * O.shape[1])
+
+
+def last_step(O, Y):
+    return (O[-1] - Y[-1]).abs().mean()
+
+
+VARIANTS = {
+    "the library": (reader(bptt), {}),
+    "columns, NumPy, a loop over the batch": (columns, {}),
+    "batch first, einsum, a dict": (einsum_batch_first, {}),
+    "autograd and the loss of torch": (training_loop, {"loss": torch.nn.functional.mse_loss}),
+    "torch.nn.RNN, two biases, float32": (modules, {"loss": "cross_entropy", "biases": True}),
+    "forward accumulation": (reader(rtrl), {}),
+    "checkpointed": (checkpointed, {}),
+    "central differences": (central_differences, {}),
+    "no initial state, summed over time": (
+        from_zero,
+        {"loss": sum_over_time, "initial_state": False},
+    ),
+    "one loss after the other, summed": (
+        reader(right_by_loss, reduction="sum"),
+        {"reduction": "sum"},
+    ),
+    "cross-entropy, summed": (
+        reader(bptt, cross_entropy, reduction="sum"),
+        {"loss": "cross_entropy", "reduction": "sum"},
+    ),
+    "a loss at the last step alone": (
+        lambda *case: training_loop(*case, loss=last_step),
+        {"loss": last_step},
+    ),
+}
+
+
+@pytest.mark.parametrize("style", VARIANTS)
+def test_verify_leaves_correct_variants_alone(style):
+    gradients, options = VARIANTS[style]
+    report = verify(gradients, **options)
+    assert report.correct and report.quantity is None and report.mistakes == ()
+    assert str(report).startswith("Correct: ") and "\n" not in str(report)
+    assert ("h0 was not compared" in str(report)) == (style == "no initial state, summed over time")
+
+
+@pytest.mark.parametrize("style", VARIANTS)
+@pytest.mark.parametrize("spoiled", ["W_hx", "W_hh", "W_qh"])
+def test_a_small_slip_in_the_same_variants_is_found(style, spoiled):
+    """One entry of one gradient is wrong by a twentieth of the largest."""
+    gradients, options = VARIANTS[style]
+
+    def wrong(*case):
+        found = gradients(*case)
+        names = ("W_hx", "W_hh", "W_qh", "b_h", "b_q", "h0")
+        if isinstance(found, Gradients):
+            found = vars(found)
+        if not isinstance(found, dict):
+            found = dict(zip((*names[:3], "h0"), found, strict=False))
+        value = torch.as_tensor(found[spoiled]).clone()
+        value[0, -1] += 0.05 * value.abs().max()
+        return found | {spoiled: value}
+
+    report = verify(wrong, **options)
+    assert report.wrong == (spoiled,) and report.mistakes == ()
+    assert "unlike any mistake" in str(report)
+
+
+# ---- what is said where no mistake of the museum fits
+
+
+def scaled(factor, *names):
+    def backward(tape, dO):
+        found = bptt(tape, dO)
+        names_ = names or tuple(vars(found))
+        return dataclasses.replace(found, **{n: factor(tape) * getattr(found, n) for n in names_})
+
+    return reader(backward)
+
+
+@pytest.mark.parametrize(
+    ("gradients", "words"),
+    [
+        (scaled(lambda tape: len(tape.X)), "W_qh, h0, W_hh and W_hx: T times the right gradient"),
+        (
+            scaled(lambda tape: 1 / tape.O[0].numel()),
+            "the right gradient times 0.08333 and 0.1 in the two cases.",
+        ),
+        (scaled(lambda tape: tape.O[..., 0].numel()), "T B times the right gradient: a sum where"),
+        (scaled(lambda tape: 1 / tape.O.shape[2]), "the right gradient divided by q"),
+        (scaled(lambda tape: 2), "W_qh, h0, W_hh and W_hx: 2 times the right gradient."),
+        (scaled(lambda tape: -1, "W_hh"), "W_hh: minus the right gradient."),
+        (scaled(lambda tape: 3.5, "W_hx"), "W_hx: the right gradient times 3.5 and 3.5 in the two"),
+        (scaled(lambda tape: 0, "h0"), "h0: zero everywhere."),
+        (
+            reader(lambda *a: dataclasses.replace(bptt(*a), W_hh=bptt(*a).W_hh.T)),
+            "W_hh: the transpose of the right gradient.",
+        ),
+        (
+            lambda *case: reader(bptt)(*case[:4], 0 * case[4], case[5]),
+            "same forward pass, h_0 included",
+        ),
+    ],
+)
+def test_symptoms(gradients, words):
+    report = verify(gradients)
+    assert not report.correct and report.mistakes == () and words in str(report)
+
+
+def test_two_mistakes_in_different_gradients_are_both_named():
+    def backward(tape, dO):
+        one = MUSEUM["state of the same step"].broken(tape, dO)
+        return dataclasses.replace(one, h0=MUSEUM["h_0 without its weight"].broken(tape, dO).h0)
+
+    report = verify(reader(backward))
+    assert set(report.mistakes) == {"state of the same step", "h_0 without its weight"}
+    assert report.wrong == ("h0", "W_hh") and 'h0: as in "h_0 without its weight"' in str(report)
+
+
+def test_two_mistakes_in_one_gradient_still_have_a_place():
+    def backward(tape, dO):  # immediate only, and paired with the state of the same step
+        dZ = tape.rnn.slope(tape.H[1:]) * (dO @ tape.rnn.W_qh)
+        one = MUSEUM["immediate only"].broken(tape, dO)
+        return dataclasses.replace(one, W_hh=torch.einsum("tbn,tbm->nm", dZ, tape.H[1:]))
+
+    report = verify(reader(backward))
+    assert report.mistakes == ("immediate only",)
+    assert (report.quantity, report.loss_step, report.use_step) == ("h0", 2, 1)
+    assert "W_hh: unlike any mistake of the museum." in str(report)
+
+
+def test_a_loss_that_does_not_depend_on_the_targets_gives_no_step():
+    loss = lambda O, Y: O.square().mean()  # noqa: E731
+    wrong = lambda *case: training_loop(*case[:3], 2 * case[3], *case[4:], loss=loss)  # noqa: E731
+    report = verify(wrong, loss=loss)
+    assert report.loss_step is None and "The loss of no single step shows it." in str(report)
+
+
+# ---- bad input
+
+
+def returning(change):
+    """A right function whose answer, a dict, is changed."""
+    return lambda *case: change(dict(vars(reader(bptt)(*case))))
+
+
+@pytest.mark.parametrize(
+    ("gradients", "options", "error", "message"),
+    [
+        (None, {}, TypeError, "gradients: expected a function, got NoneType"),
+        (reader(bptt), {"loss": "hinge"}, ValueError, "loss: expected 'squared_error' or"),
+        (reader(bptt), {"reduction": "none"}, ValueError, "reduction: expected 'mean' or 'sum'"),
+        (reader(bptt), {"loss": last_step, "reduction": "sum"}, ValueError, "your own loss"),
+        (lambda *case: None, {}, TypeError, "a tuple or a dict of W_hx, W_hh, W_qh, h0, got None"),
+        (lambda *case: case[:2], {}, ValueError, "expected 4 gradients, W_hx, W_hh, W_qh, h0"),
+        (returning(lambda g: {"dW": g["W_hx"]}), {}, ValueError, r"W_hx: .* got \['dW'\]"),
+        (returning(lambda g: g | {"W_hh": None}), {}, TypeError, "W_hh: .* got NoneType"),
+        (returning(lambda g: g | {"W_hh": "0.5"}), {}, TypeError, "W_hh: .* got str"),
+        (
+            returning(lambda g: g | {"W_hh": g["W_hh"].half()}),
+            {},
+            TypeError,
+            "W_hh: expected float64 or float32, got torch.float16",
+        ),
+        (
+            returning(lambda g: g | {"W_hh": np.array([["a"]])}),
+            {},
+            TypeError,
+            "W_hh: expected float64 or float32, got <U1",
+        ),
+        (
+            returning(lambda g: g | {"W_qh": g["W_qh"] * float("nan")}),
+            {},
+            ValueError,
+            "W_qh: expected finite numbers, got NaN",
+        ),
+        (
+            returning(lambda g: g | {"W_hx": g["W_hx"].T}),
+            {},
+            ValueError,
+            r"W_hx: expected shape \(5, 2\), got \(2, 5\): it is the transpose of the right one",
+        ),
+        (
+            returning(lambda g: g | {"h0": g["h0"].sum(0)}),
+            {},
+            ValueError,
+            r"h0: expected shape \(3, 5\), got \(5,\)",
+        ),
+        (
+            lambda *case: [case[3].mul_(2), reader(bptt)(*case)][1],
+            {},
+            ValueError,
+            "leaves its arguments as they are, but it changed X; work on a copy",
+        ),
+    ],
+)
+def test_bad_input_is_named(gradients, options, error, message):
+    with pytest.raises(error, match=message):
+        verify(gradients, **options)
+
+
+def test_what_the_function_raises_passes_on_with_the_shapes():
+    def mine(W_hx, W_hh, W_qh, X, h0, Y):
+        return X @ W_hx
+
+    with pytest.raises(RuntimeError) as caught:
+        verify(mine)
+    assert "W_hx (5, 2), W_hh (5, 5), W_qh (4, 5), X (7, 3, 2)" in caught.value.__notes__[0]
+    assert str(caught.traceback[-1].statement).strip() == "return X @ W_hx"

@@ -164,6 +164,3 @@ def test_the_front_page_leads_everywhere(site: Path) -> None:
     assert sorted(listed) == sorted(editions)
     sidebar = [link["href"].removeprefix("../") for link in page.select("nav.bd-links a")]
     assert [path for path in sidebar if path in editions] == listed
-    (coming,) = re.findall(r"Chapters (\d+) and (\d+) are being written", text(page.main))
-    for number in coming:
-        assert not [path for path in pages() if f"/{number}_" in path]

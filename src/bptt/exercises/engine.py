@@ -293,7 +293,8 @@ class Exercise:
         if isinstance(value, str):
             value = value.strip().lower()
         for place, option in enumerate(self.options):
-            if type(value) is type(option) and value == option:
+            wanted = option.lower() if isinstance(option, str) else option
+            if type(value) is type(option) and value == wanted:
                 return place
         expected = " or ".join(repr(option) for option in self.options)
         raise _Fault("wrong type", f"{name}: expected {expected}, got {_type_name(given)}.")
