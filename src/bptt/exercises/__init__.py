@@ -9,6 +9,7 @@ from bptt.exercises import (
     remedies,
     section_8_7_4,
     the_bias_free_convention,
+    the_bug_museum,
     the_tanh_fix,
     total_and_immediate,
     vanishing_and_exploding,
@@ -31,6 +32,7 @@ _CHAPTERS = (
     what_detach_cuts,
     randomized_truncation,
     memory_for_time,
+    the_bug_museum,
 )
 
 catalogue = {
