@@ -217,8 +217,8 @@ def einsum_batch_first(W_hx, W_hh, W_qh, X, h0, Y):
     return {
         "h0": dh,
         "W_qh": torch.einsum("btq,btn->qn", dO, H[:, 1:]),
-        "W_hh": torch.einsum("btn,btm->nm", dZ, H[:, :-1]),
-        "W_hx": torch.einsum("btn,btd->nd", dZ, X),
+        "W_hh": torch.einsum("bti,btj->ij", dZ, H[:, :-1]),
+        "W_hx": torch.einsum("bti,btj->ij", dZ, X),
     }
 
 
@@ -235,7 +235,7 @@ def training_loop(W_hx, W_hh, W_qh, X, h0, Y, loss=torch.nn.functional.mse_loss)
 
 def modules(W_hx, W_hh, W_qh, b_h, b_q, X, h0, Y):
     """torch.nn.RNN with its two biases, batch first, in float32; cross-entropy."""
-    (n, d), q = W_hx.shape, len(W_qh)
+    n, d, q = *W_hx.shape, len(W_qh)
     net, out = torch.nn.RNN(d, n, batch_first=True), torch.nn.Linear(n, q)
     with torch.no_grad():
         for parameter, value in (

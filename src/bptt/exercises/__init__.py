@@ -10,6 +10,7 @@ from bptt.exercises import (
     remedies,
     section_8_7_4,
     the_bias_free_convention,
+    the_bug_museum,
     the_tanh_fix,
     total_and_immediate,
     vanishing_and_exploding,
@@ -33,6 +34,7 @@ _CHAPTERS = (
     randomized_truncation,
     memory_for_time,
     a_character_model,
+    the_bug_museum,
 )
 
 catalogue = {
