@@ -36,6 +36,7 @@ class Shares(LoadScopeScheduling):
         return share(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Shares:
     config.option.loadscopereorder = False
     return Shares(config, log)
