@@ -221,7 +221,7 @@ def crossing(factor, history):
             lambda: _distances("blocks", 40)[-1] > 1000 * _distances("window", 40)[-1],
         ),
         (
-            "110 both stand almost still",
+            "110 steps both stand almost still",
             lambda: all(
                 abs(np.log(_distances("blocks", K)[-1] / _distances("blocks", K)[-1500])) < 0.1
                 for K in (109, 110)
