@@ -101,7 +101,8 @@ by_hand = Exercise(
         "The four probabilities are powers of one half: add the exponents.",
         "Perplexity: 2 to the power of the mean exponent. Adjoints: first the three probabilities, "
         "then subtract 1 in one place.",
-        "The equations are eq-text-perplexity and eq-text-adjoint.",
+        "The equations are eq-text-perplexity and eq-text-adjoint."
+        ' Section "What a perplexity means" and "What the network is asked".',
     ),
     insight="A perplexity is a geometric mean, and the three adjoints add up to zero.",
 )
@@ -200,7 +201,7 @@ perplexities = Exercise(
         "Column b belongs to text b; how many of its rows count?",
         "Mean of the first `lengths[b]` losses of column b, then the exponential; `torch.stack` "
         "makes a tensor of the B numbers.",
-        "The equation is eq-text-perplexity.",
+        'The equation is eq-text-perplexity. Section "What a perplexity means".',
     ),
     insight="Each text is divided by its own length, and the exponential comes last.",
 )
@@ -312,7 +313,7 @@ streams = Exercise(
         "down.",
         "Take the first M B characters, cut them into B rows of M, and transpose. The targets are "
         "the same, one character later.",
-        "The equation is eq-text-streams.",
+        'The equation is eq-text-streams. Section "Reading in streams".',
     ),
     insight="Column b continues from row to row: only so can its state be carried.",
 )
@@ -459,7 +460,8 @@ carried_blocks = Exercise(
         "Forward there is no cut at all: all states are those of one long pass.",
         "Backward, set what comes from the future to zero at the last step of each block, t = K, "
         "2K, ...",
-        "The equation is eq-text-carry: the value is carried, no derivative.",
+        "The equation is eq-text-carry: the value is carried, no derivative."
+        ' Section "Reading in streams".',
     ),
     insight="Carry the value, drop the history: forward one long pass, backward blocks.",
 )
@@ -533,7 +535,7 @@ chances = Exercise(
         "Where does the temperature act: on the outputs, or on the probabilities?",
         "Divide the outputs, subtract the largest of each row so that nothing overflows, then the "
         "softmax of each row.",
-        "The equation is eq-text-temperature.",
+        'The equation is eq-text-temperature. Section "Letting it write".',
     ),
     insight="A temperature divides outputs, so it changes the ratios of the probabilities.",
 )
@@ -604,7 +606,8 @@ which_scheme = Exercise(
         "How often does each scheme multiply by W_hh on the way back, and how much does it read "
         "before an update?",
         "Write down depth and multiplications of all five for S = 8 and K = 2.",
-        "The equations are eq-text-depth and eq-text-cost, with eq-text-window-cost.",
+        "The equations are eq-text-depth and eq-text-cost, with eq-text-window-cost."
+        ' Section "Four ways through a stretch" and "What an update costs".',
     ),
     insight="How far a loss sees and how often the weights move are two questions.",
 )

@@ -430,7 +430,8 @@ errors_by_loss = Exercise(
         "both functions.",
         "torch.zeros_like(dO) makes the zeros. The relative error is the 2-norm of the difference "
         "over that of what right returns; torch.linalg.vector_norm takes it over all entries.",
-        "Why losses may be tried one by one: eq-museum-linear.",
+        "Why losses may be tried one by one: eq-museum-linear."
+        ' Section "Why one random loss is enough".',
     ),
     insight="One loss at a time tells where a backward pass fails, and needs none of its code.",
 )
@@ -542,7 +543,8 @@ caught_or_missed = Exercise(
         "is the gradient that it changes compared?",
         "One step has one slope, one state before it, and no message between steps. Tiny weights "
         "make messages small, but a relative error sees a small gradient as well as a large one.",
-        "What each line contributes is in eq-museum-adjoint and eq-museum-gradients.",
+        "What each line contributes is in eq-museum-adjoint and eq-museum-gradients."
+        ' Section "The building".',
     ),
     insight="A check is as good as its case: ask of each case what it makes equal.",
 )
