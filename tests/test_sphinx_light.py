@@ -17,6 +17,15 @@ def test_icons_named_by_a_page_and_those_of_the_style_sheet_are_kept() -> None:
     assert sphinx_light.used_icons(pages, SHEET) == {0xF0F3, 0xF0C9, 0xF03A}
 
 
+def test_a_style_sheet_asks_only_for_the_font_that_is_kept() -> None:
+    face = '@font-face{{src:url(../vendor/fontawesome/webfonts/{}.woff2) format("woff2"){}}}'
+    old = ',url(../vendor/fontawesome/webfonts/fa-solid-900.ttf) format("truetype")'
+    others = face.format("fa-brands-400", ""), "@font-face{src:url(inter.woff2)}"
+    sheet = "a{}" + face.format("fa-solid-900", old) + "".join(others)
+    expected = "a{}" + face.format("fa-solid-900", "") + others[1]
+    assert sphinx_light.without_other_fonts(sheet) == expected
+
+
 def test_scripts_wait_but_for_the_one_that_the_page_needs_at_once() -> None:
     names = ["_static/documentation_options.js", "_static/doctools.js", None]
     scripts = [_JavaScript(name, priority=200) for name in names]

@@ -40,7 +40,11 @@ def test_an_exercise_without_number_or_line_is_a_warning(tmp_path, heading, line
     (tmp_path / "index.md").write_text("# Book\n\n```{toctree}\nexercises/01_one\n```\n", "utf-8")
     page = PAGE.format(heading=heading, line=line)
     (tmp_path / "exercises" / "01_one.md").write_text(page, "utf-8")
-    options = {"extensions": ["myst_parser", "sphinx_study"], "html_theme": "basic"}
+    options = {
+        "extensions": ["myst_parser", "sphinx_study"],
+        "source_suffix": {".md": "markdown"},  # not MyST-NB's, which another test may have left
+        "html_theme": "basic",
+    }
     warnings, built = io.StringIO(), tmp_path / "built"
     with docutils_namespace():
         app = Sphinx(tmp_path, None, built, built, "html", options, status=None, warning=warnings)

@@ -14,6 +14,7 @@ from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 
+FONT = "fa-solid-900.woff2"
 SYNCHRONOUS = "documentation_options.js"  # the page's own inline scripts need it at once
 
 
@@ -31,6 +32,13 @@ def used_icons(pages: str, sheet: str) -> set[int]:
     return points
 
 
+def without_other_fonts(sheet: str) -> str:
+    """The style sheet without the icon fonts that the build removes: no link leads nowhere."""
+    faces = r"@font-face\{[^}]*/fontawesome/webfonts/[^}]*\}"
+    sheet = re.sub(faces, lambda face: face[0] if FONT in face[0] else "", sheet)
+    return re.sub(r",\s*url\([^)]*/fontawesome/webfonts/[^)]*\.ttf\)[^,;}]*", "", sheet)
+
+
 def keep_used_icons(app: Sphinx, exception: Exception | None) -> None:
     """Reduce the theme's icon font to the icons in use; the others of its fonts are not used."""
     static = Path(app.outdir) / "_static"
@@ -38,8 +46,10 @@ def keep_used_icons(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html" or not fonts.is_dir():
         return
     pages = "".join(page.read_text("utf-8") for page in Path(app.outdir).rglob("*.html"))
-    sheet = (static / "styles" / "pydata-sphinx-theme.css").read_text("utf-8")
-    solid = fonts / "fa-solid-900.woff2"
+    style = static / "styles" / "pydata-sphinx-theme.css"
+    sheet = style.read_text("utf-8")
+    style.write_text(without_other_fonts(sheet), "utf-8")
+    solid = fonts / FONT
     font = TTFont(solid, recalcTimestamp=False)
     subsetter = Subsetter(Options(layout_features=[]))
     subsetter.populate(unicodes=used_icons(pages, sheet))

@@ -26,9 +26,12 @@
     const watch = new ResizeObserver((entries) => {
       entries.forEach(({ target }) => update(target.closest(boxes)));
     });
-    document.querySelectorAll(boxes).forEach((box) => {
+    const all = document.querySelectorAll(boxes);
+    all.forEach((box) => {
       [box, box.firstElementChild].filter(Boolean).forEach((part) => watch.observe(part));
     });
+    // A font that comes late widens a formula inside its box, which no observer sees
+    document.fonts.addEventListener("loadingdone", () => all.forEach(update));
   });
 })();
 

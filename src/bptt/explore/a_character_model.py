@@ -68,7 +68,11 @@ def cut_text() -> Explore:
         ax.text(0, bottom + 2.35, name, ha="left", va="center", fontsize=11)
 
     def draw(ax, K, coins):
-        """The text, cut in four ways"""
+        """The text, cut in four ways
+
+        Under a line of the text four rows, one for each way. A bar over each character is as high
+        as the number of steps that its loss sees; a vertical line marks a cut.
+        """
         ax.set(xlim=(-0.2, SHOWN_CHARACTERS + 0.2), ylim=(-0.1, 13.2))
         ax.axis("off")
         for t, letter in enumerate(_shown_text()):  # once: text is slow to draw
@@ -93,7 +97,7 @@ def cut_text() -> Explore:
         coins=("coins", [1, 2, 3]),
         start={"K": 9, "coins": 1},
         play="K",
-        size=(6.4, 3.8),
+        size=(5.2, 3.6),
     )
 
 
@@ -124,17 +128,23 @@ def training() -> Explore:
     budget = np.arange(CHECKS + 1) / CHECKS * 100
 
     def draw(fig, scheme, percent):
-        """Five runs of each scheme"""
+        """Five runs of each scheme
+
+        Left, the perplexity over the budget: five solid curves, and dashed the medians of the other
+        schemes; a vertical line marks the time. Right, the size of the gradient by lag at that
+        time, in powers of ten; a dotted line marks the length of a block and of a window.
+        """
         left, right = fig.subplots(1, 2)
         left.set(xlim=(0, 102), ylim=(6, 16), xlabel="% of the budget", ylabel="perplexity")
         for other in SCHEMES:
             if other != scheme:
-                left.plot(budget, np.median(_curves(other), axis=0), color="0.6", lw=1.2, ls="--")
+                left.plot(budget, np.median(_curves(other), axis=0), color="0.5", lw=1.2, ls="--")
         for curve in _curves(scheme):
             left.plot(budget, curve, "C0", lw=1.6)
         left.axvline(percent, color="C1", lw=2)
         right.set(xlim=(-1, 49), ylim=(1e-5, 3), yscale="log", xlabel="lag")
         left.set_title("dashed: the other schemes", fontsize=11)
+        right.minorticks_off()  # they are many, and slow to draw
         right.set_title("gradient by lag", fontsize=11)
         right.axvline(REACH - 0.5, color="0.5", lw=1, ls=":")
         right.plot(LAGS, np.clip(_lags(scheme, percent), 1e-6, None), "C0", marker="o", ms=4)
@@ -159,5 +169,5 @@ def training() -> Explore:
         percent=("% of the budget", list(TIMES)),
         start={"scheme": "full", "percent": 100},
         play="percent",
-        size=(6.4, 3.2),
+        size=(5.4, 3.2),
     )

@@ -1,9 +1,8 @@
-/* The engine of explorable figures: sets the attributes that differ between frames, and nothing
-   else. JupyterLab imports this as a module (Python adds the export line), a static page loads it
-   as a classic script, so that file:// works. */
+/* The engine of explorable figures: sets the attributes that differ between frames. JupyterLab
+   imports it as a module (Python adds the export), a page as a classic script: file:// works. */
 async function explore({ model, el }) {
   const html = model.get("html");
-  // In JupyterLab every view has clip rectangles of its own: ids are unique in a document.
+  // In JupyterLab each view has its own clip rectangles: ids are unique.
   const view = explore.views = (explore.views || Date.now()) + 1;
   const own = (text) => html ? text.replace(/explore-[\w-]+-clip/g, `$&-${view}-`) : text;
   if (html) el.innerHTML = own(html);
@@ -132,10 +131,13 @@ async function explore({ model, el }) {
     for (const slider of sliders) slider.step = slider.dataset.fine || 1;
   }
 
-  sliders.forEach((slider, n) => slider.addEventListener("input", () => {
-    pause();
-    moveTo(n, +slider.value);
-  }));
+  sliders.forEach((slider, n) => {
+    slider.addEventListener("input", () => {
+      pause();
+      moveTo(n, +slider.value);
+    });
+    outputs[n].dataset.longest = [...texts[n]].sort((a, b) => b.length - a.length)[0];
+  });
   button?.addEventListener("click", play);
   if (button && calm.matches) button.textContent = "Step";
   document.addEventListener("click", follow, true);

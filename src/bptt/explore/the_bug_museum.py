@@ -116,13 +116,13 @@ def rooms() -> Explore:
         ]
         if paths:
             whole = Path.make_compound_path(*paths)
-            ax.add_patch(PathPatch(whole, fc=face, ec=edge, lw=0.8))
+            ax.add_artist(PathPatch(whole, fc=face, ec=edge, lw=1.2))  # limits stand
 
     def draw_adjoints(ax, mistake, check):
         cells = _wrong_adjoints(mistake, check).items()
         for face, filled in (("none", False), ("C1", True)):
             chosen = [(t - 0.5, j - 0.5, 1, 1) for (t, j), wrong in cells if wrong == filled]
-            fill(ax, chosen, face, "0.6")
+            fill(ax, chosen, face, "0.5")
 
     def draw_bars(ax, mistake, check):
         chosen = CHECKS[check]
@@ -141,7 +141,12 @@ def rooms() -> Explore:
             ax.plot([limit, limit], [2.3, 7.6], color="black", lw=1, ls="--")
 
     def draw(ax, mistake, check):
-        """Switch the mistake, switch the check"""
+        """Switch the mistake, switch the check
+
+        Left, a triangle of cells, one for each loss and each earlier use: filled where the adjoint
+        is wrong. Right, a bar for the relative error of each gradient, filled where the check
+        compares it; a dashed line marks what the check allows.
+        """
         ax.set(xlim=(0.4, LEFT + 10 * DECADE + 0.6), ylim=(7.6, 0.4), ylabel="use at step j")
         ax.set_xticks(range(1, 8))
         ax.set_yticks(range(1, 8))
@@ -182,5 +187,5 @@ def rooms() -> Explore:
         check=("check", list(CHECKS)),
         start={"mistake": "immediate only", "check": "one step"},
         play="check",
-        size=(6.4, 3.4),
+        size=(5.2, 3.6),
     )
