@@ -1,109 +1,161 @@
-"""How long the gradients take: the library's bptt, torch.nn.RNN, and a plain loop with autograd.
+"""How long all gradients take and how much memory: the library, torch.nn.RNN and a plain loop.
 
-Run ``python benchmarks/backward.py``. All three compute the same gradients in float32, on one
-thread, from a given adjoint of the outputs; that they agree is asserted before anything is timed.
-The three take turns, so that whatever else the machine does meets all of them; the table shows
-medians in milliseconds. Nothing is asserted about times: they depend on the machine.
+    python benchmarks/backward.py
+
+Each contestant computes the outputs, the cross-entropy and the gradients of all three weights, in
+float32: the library with ``rnn(X)`` and ``bptt``, the others with autograd. That they agree is
+asserted before anything is timed. The floor is the matrix products alone, each
+made in an array that is there already. Memory is the peak of all tensors
+alive at once beyond the inputs. Nothing is asserted about times: they depend on the machine.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
+from contest import geometric_mean, machine, median_times, table
 from torch import Tensor
+from torch.nn.functional import cross_entropy as loss_for_autograd
 
-from bptt import RNN, bptt
+from bptt import RNN, bptt, cross_entropy
+from bptt.measure import peak_bytes
 from bptt.verify import relative_error
 
-SIZES = ((100, 32, 32), (100, 32, 128), (100, 1, 128), (35, 64, 512), (1000, 32, 64))  # T, B, n
-ROUNDS = 25
-INPUTS = OUTPUTS = 32
+CASES = (  # T, B, n, d; there are d outputs
+    (32, 32, 128, 32),
+    (128, 32, 128, 32),
+    (512, 32, 128, 32),
+    (128, 32, 512, 32),
+    (128, 1, 64, 32),
+    (1024, 8, 64, 32),
+)
+ROUNDS = 15
 
-Pass = Callable[[], object]
+Weights = list[Tensor]
+Run = Callable[[], object]  # the gradients by W_hx, W_hh and W_qh; nothing from the floor
 
 
-def library(weights: list[Tensor], X: Tensor, dO: Tensor) -> tuple[Pass, Callable]:
-    """The forward pass that leaves a tape, and ``bptt``."""
+def library(weights: Weights, X: Tensor, Y: Tensor) -> Run:
+    """The forward pass that leaves a tape, the loss with its adjoint, and ``bptt``."""
     rnn = RNN(*weights)
 
-    def backward(tape):
+    def run():
+        tape = rnn(X)
+        _, dO = cross_entropy(tape.O, Y)
         gradients = bptt(tape, dO)
         return [gradients.W_hx, gradients.W_hh, gradients.W_qh]
 
-    return lambda: rnn(X), backward
+    return run
 
 
-def torch_rnn(weights: list[Tensor], X: Tensor, dO: Tensor) -> tuple[Pass, Callable]:
+def torch_rnn(weights: Weights, X: Tensor, Y: Tensor) -> Run:
     """``torch.nn.RNN`` without biases, and autograd."""
     W_hx, W_hh, W_qh = weights
     rnn = torch.nn.RNN(W_hx.shape[1], len(W_hh), bias=False)
     rnn.load_state_dict({"weight_ih_l0": W_hx, "weight_hh_l0": W_hh})
     W_qh = W_qh.clone().requires_grad_()
     leaves = [rnn.weight_ih_l0, rnn.weight_hh_l0, W_qh]
-    return (
-        lambda: rnn(X)[0] @ W_qh.T,
-        lambda O: torch.autograd.grad(O, leaves, dO),
-    )
+
+    def run():
+        O = rnn(X)[0] @ W_qh.T
+        return torch.autograd.grad(loss_for_autograd(O.flatten(0, 1), Y.flatten()), leaves)
+
+    return run
 
 
-def plain_loop(weights: list[Tensor], X: Tensor, dO: Tensor) -> tuple[Pass, Callable]:
+def plain_loop(weights: Weights, X: Tensor, Y: Tensor) -> Run:
     """The equations of one step in a Python loop, and autograd."""
     leaves = W_hx, W_hh, W_qh = [weight.clone().requires_grad_() for weight in weights]
 
-    def forward():
+    def run():
         h, states = X.new_zeros(X.shape[1], len(W_hh)), []
         for x in X:
             h = torch.tanh(x @ W_hx.T + h @ W_hh.T)
             states.append(h)
-        return torch.stack(states) @ W_qh.T
+        O = torch.stack(states) @ W_qh.T
+        return torch.autograd.grad(loss_for_autograd(O.flatten(0, 1), Y.flatten()), leaves)
 
-    return forward, lambda O: torch.autograd.grad(O, leaves, dO)
-
-
-CONTESTANTS = {"library": library, "torch.nn.RNN": torch_rnn, "plain loop": plain_loop}
+    return run
 
 
-def measure(T: int, B: int, n: int) -> dict[str, tuple[float, float]]:
-    """For each contestant the median times of its forward and its backward pass, in ms."""
+def floor(weights: Weights, X: Tensor, Y: Tensor) -> Run:
+    """The matrix products of a forward and a backward pass, and nothing else."""
+    W_hx, W_hh, W_qh = weights
+    T, B, _ = X.shape
+    X, dO = X.flatten(0, 1), torch.zeros(T * B, len(W_qh))
+    H, h = torch.zeros(T * B, len(W_hh)), torch.zeros(B, len(W_hh))
+    dW_hx, dW_hh, dW_qh = (torch.empty_like(W) for W in weights)
+    after = torch.empty_like(h)
+
+    def run():
+        torch.mm(X, W_hx.T, out=H)
+        for _ in range(T):
+            torch.mm(h, W_hh.T, out=after)
+        torch.mm(H, W_qh.T, out=dO)
+        torch.mm(dO, W_qh, out=H)
+        for _ in range(T):
+            torch.mm(h, W_hh, out=after)
+        torch.mm(H.T, X, out=dW_hx)
+        torch.mm(H.T, H, out=dW_hh)
+        torch.mm(dO.T, H, out=dW_qh)
+
+    return run
+
+
+CONTESTANTS = {"bptt": library, "nn.RNN": torch_rnn, "plain loop": plain_loop}
+
+
+def contestants(T: int, B: int, n: int, d: int) -> dict[str, Run]:
+    """All contestants and the floor, on one case; those with gradients agree."""
     generator = torch.Generator().manual_seed(0)
-    shapes = ((n, INPUTS), (n, n), (OUTPUTS, n))
+    shapes = ((n, d), (n, n), (d, n))
     weights = [torch.randn(shape, generator=generator) / shape[1] ** 0.5 for shape in shapes]
-    X = torch.randn(T, B, INPUTS, generator=generator)
-    dO = torch.randn(T, B, OUTPUTS, generator=generator) / (T * B)
-    passes = {name: make(weights, X, dO) for name, make in CONTESTANTS.items()}
+    X = torch.randn(T, B, d, generator=generator)
+    Y = torch.randint(d, (T, B), generator=generator)
+    runs = {name: make(weights, X, Y) for name, make in CONTESTANTS.items()}
+    expected = runs["bptt"]()
+    for name, run in runs.items():
+        for gradient, right in zip(run(), expected, strict=True):
+            assert relative_error(gradient, right) < 1e-4, name
+    return runs | {"floor": floor(weights, X, Y)}
 
-    gradients = {name: backward(forward()) for name, (forward, backward) in passes.items()}
-    for name in CONTESTANTS:
-        for gradient, expected in zip(gradients[name], gradients["library"], strict=True):
-            assert relative_error(gradient, expected) < 1e-4, name
 
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTESTANTS}
-    for _ in range(ROUNDS):
-        for name, (forward, backward) in passes.items():
-            start = time.perf_counter()
-            result = forward()
-            middle = time.perf_counter()
-            backward(result)
-            end = time.perf_counter()
-            times[name].append((1e3 * (middle - start), 1e3 * (end - middle)))
-    return {
-        name: tuple(map(statistics.median, zip(*pairs, strict=True)))
-        for name, pairs in times.items()
-    }
+def table_of_times(threads: int, rounds: int = ROUNDS, cases=CASES) -> str:
+    """Median times in ms and their ratios, with the geometric means."""
+    rows, ratios = [], []
+    for case in cases:
+        ms = median_times(contestants(*case), rounds, threads)
+        found = [ms["nn.RNN"] / ms["bptt"], ms["plain loop"] / ms["bptt"], ms["bptt"] / ms["floor"]]
+        ratios.append(found)
+        names = ("floor", "bptt", "nn.RNN", "plain loop")
+        rows.append([", ".join(map(str, case)), *(f"{ms[name]:.1f}" for name in names)])
+        rows[-1] += [f"{ratio:.2f}" for ratio in found]
+    means = [f"{geometric_mean(column):.2f}" for column in zip(*ratios, strict=True)]
+    rows.append(["geometric mean", *[""] * 4, *means])
+    ahead = ["nn.RNN / bptt", "loop / bptt", "bptt / floor"]
+    return table(["T, B, n, d", "floor", "bptt", "nn.RNN", "plain loop", *ahead], rows)
+
+
+def table_of_memory(cases=CASES) -> str:
+    """Peaks in MB beyond the inputs."""
+    rows = []
+    for case in cases:
+        runs = contestants(*case)
+        peaks = {name: peak_bytes(runs[name]) / 1e6 for name in CONTESTANTS}
+        shares = [peaks["bptt"] / peaks[name] for name in ("nn.RNN", "plain loop")]
+        rows.append([", ".join(map(str, case)), *(f"{peak:.1f}" for peak in peaks.values())])
+        rows[-1] += [f"{share:.2f}" for share in shares]
+    return table(["T, B, n, d", *CONTESTANTS, "bptt / nn.RNN", "bptt / loop"], rows)
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    print("median ms, forward + backward = together")
-    print(f"{'T':>5} {'B':>4} {'n':>4}" + "".join(f"{name:>26}" for name in CONTESTANTS))
-    for T, B, n in SIZES:
-        line = f"{T:5d} {B:4d} {n:4d}"
-        for forward, backward in measure(T, B, n).values():
-            line += f"{forward:10.2f} +{backward:6.2f} ={forward + backward:7.2f}"
-        print(line, flush=True)
+    print(machine())
+    for threads in (1, 2):
+        print(f"Median times in ms, {'one thread' if threads == 1 else 'two threads'}:\n")
+        print(table_of_times(threads))
+    print("Peak memory in MB beyond the inputs:\n")
+    print(table_of_memory())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bptt import RNN, augment, bptt, cross_entropy, squared_error
+from bptt.backward import SEGMENT
 from bptt.verify import (
     assert_same_gradients,
     autograd_gradients,
@@ -129,16 +130,16 @@ def test_nothing_keeps_a_graph_or_changes_an_input(dtype):
     assert torch.equal(dO, dO_before)
 
 
-def test_one_matrix_product_for_each_weight_gradient():
-    """T products walk back, one enters from the outputs; the gradients take one each."""
-    rnn, X, h0, _ = draw_case(9, 2, 3, 4, 5, "tanh", with_h0=True)
+@pytest.mark.parametrize("T", [5, SEGMENT, 3 * SEGMENT + 1])
+def test_matrix_products(T):
+    """T walk back; for a few steps together one comes from the outputs, three give gradients."""
+    rnn, X, h0, _ = draw_case(T, 2, 3, 4, 5, "tanh", with_h0=True)
     tape = rnn(X, h0)
     with torch.profiler.profile() as profile:
         bptt(tape, torch.ones_like(tape.O))
-    products = sum(
-        event.count for event in profile.key_averages() if event.key in ("aten::mm", "aten::bmm")
-    )
-    assert products == len(X) + 1 + 3
+    kinds = ("aten::mm", "aten::bmm", "aten::addmm")
+    products = sum(event.count for event in profile.key_averages() if event.key in kinds)
+    assert products == T + 4 * -(-T // SEGMENT)
 
 
 def test_bad_input_is_named():

@@ -216,13 +216,15 @@ def test_no_more_states_than_slots_are_alive(T, slots, monkeypatch):
         calls.append(len(steps))
         return use_states(rnn, H, first, *rest)
 
-    activate = RNN.activate
+    activate = RNN.activate_
     monkeypatch.setattr(module, "_use_states", watch)
-    monkeypatch.setattr(RNN, "activate", lambda self, Z: steps.append(Z) or activate(self, Z))
+    monkeypatch.setattr(RNN, "activate_", lambda self, Z: steps.append(Z) or activate(self, Z))
     *_, forward_steps = bptt_checkpointed(rnn, X, lambda O: squared_error(O, Y), slots, h0)
     assert seen == list(range(T, -1, -1))
     assert len(steps) == forward_steps == fewest_forward_steps(T, slots)
-    assert calls == list(torch.tensor([s.stop - s.start for s in schedule(T, slots)]).cumsum(0))
+    assert list(dict.fromkeys(calls)) == list(
+        torch.tensor([s.stop - s.start for s in schedule(T, slots)]).cumsum(0)
+    )
 
 
 def test_memory_follows_the_slots_and_not_the_steps():
@@ -238,11 +240,11 @@ def test_memory_follows_the_slots_and_not_the_steps():
         outputs = 8 * T * 4
         return (peak_bytes(run) - outputs) / (8 * 4 * 30)
 
-    assert peak(300) - peak(150) >= 4 * 150
+    assert 1 <= (peak(300) - peak(150)) / 150 < 1.5  # the states, and checks of X and dO
     few = {T: peak(T, slots=30) for T in (150, 300, 450)}
     assert few[450] - few[150] < 0.1 * 300  # checks of X and dO, not states
-    assert few[300] < 2 * 30 + 60
-    assert 0.9 < (peak(300, slots=100) - peak(300, slots=50)) / (2 * 50) < 1.1
+    assert few[300] < 30 + 60
+    assert 0.9 < (peak(300, slots=100) - peak(300, slots=50)) / 50 < 1.1
 
 
 def test_at_most_a_tenth_of_the_memory_at_full_size():

@@ -1,16 +1,13 @@
 """rtrl against autograd and bptt; its memory, its count of multiplications, its errors."""
 
-import sys
-import weakref
-
 import pytest
 import torch
 from hypothesis import given
 from test_backward import ANY_NETWORK, MANY, draw_case, losses
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from bptt import RNN, bptt, rtrl, squared_error
+from bptt.measure import peak_bytes
 from bptt.verify import assert_same_gradients, autograd_gradients, finite_difference_gradients
 
 
@@ -58,42 +55,24 @@ def test_nothing_keeps_a_graph_or_changes_an_input(dtype):
     assert all(torch.equal(a, b) for a, b in zip(before, inputs, strict=True))
 
 
-class _Peak(TorchDispatchMode):
-    """The largest number of bytes that were alive at once in memory taken while it is on."""
+def test_memory_does_not_grow_with_the_number_of_steps():
+    """Beyond the tape, whose states full backpropagation needs and this does not."""
 
-    def __init__(self):
-        super().__init__()
-        self.alive: dict[int, weakref.ref] = {}
-        self.peak = 0
+    def case(T):
+        rnn, X, h0, _ = draw_case(T, 2, 2, 3, 2, "tanh", with_h0=True)
+        tape = rnn(X, h0)
+        return rnn, X, h0, tape, torch.ones_like(tape.O)
 
-    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
-        tensors = [t for t in args if isinstance(t, torch.Tensor)]
-        known = {t.untyped_storage().data_ptr() for t in tensors}
-        result = operator(*args, **(kwargs or {}))
-        storage = result.untyped_storage()
-        if storage.data_ptr() not in known:  # not a view, nor changed in place
-            self.alive[storage.data_ptr()] = weakref.ref(storage)
-        living = [reference() for reference in self.alive.values()]
-        self.peak = max(self.peak, sum(s.nbytes() for s in living if s is not None))
-        return result
+    def of_rtrl(T):
+        *_, tape, dO = case(T)
+        return peak_bytes(lambda: rtrl(tape, dO))
 
+    def of_bptt(T):
+        rnn, X, h0, _, dO = case(T)
+        return peak_bytes(lambda: bptt(rnn(X, h0), dO))
 
-def peak(function, T, monkeypatch):
-    rnn, X, h0, _ = draw_case(T, 2, 2, 3, 2, "tanh", with_h0=True)
-    tape = rnn(X, h0)
-    dO = torch.ones_like(tape.O)
-    # The check of dO reads as many numbers as dO has; what counts here is the computation.
-    module = sys.modules[function.__module__]
-    monkeypatch.setattr(module, "require_adjoint", lambda tape, dO: dO)
-    with _Peak() as counted:
-        function(tape, dO)
-    return counted.peak
-
-
-def test_memory_does_not_grow_with_the_number_of_steps(monkeypatch):
-    short, long = (peak(rtrl, T, monkeypatch) for T in (3, 90))
-    assert 0 < short == long
-    assert peak(bptt, 90, monkeypatch) > 10 * peak(bptt, 3, monkeypatch)  # the measure can see it
+    assert 0 < of_rtrl(3) == of_rtrl(90)
+    assert of_bptt(90) > 5 * of_bptt(3)  # the measure can see it
 
 
 @pytest.mark.parametrize(("T", "B", "d", "n", "q"), [(7, 3, 2, 4, 5), (3, 1, 6, 8, 2)])

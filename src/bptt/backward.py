@@ -10,6 +10,8 @@ from torch import Tensor
 from bptt.arguments import require_floats, require_shape
 from bptt.rnn import RNN, Tape
 
+SEGMENT = 8  # steps whose adjoints are alive together
+
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
@@ -32,8 +34,8 @@ class Gradients:
 def bptt(tape: Tape, dO: Tensor) -> Gradients:
     """The gradient of a loss with respect to all weights and the initial state.
 
-    One sweep from the last step to the first carries the adjoint dL/dz_t. One matrix product for
-    each weight matrix then collects all steps and all examples.
+    One sweep from the last step to the first carries the adjoint dL/dz_t. It makes the adjoints of
+    a few steps, adds what they give to each weight in one matrix product, and forgets them.
 
     Args:
         tape: the forward pass, from ``rnn(X, h0)``.
@@ -51,27 +53,45 @@ def bptt(tape: Tape, dO: Tensor) -> Gradients:
     """
     dO = require_adjoint(tape, dO)
     rnn, X, H = tape.rnn, tape.X, tape.H
-    T = len(X)
+    dW_hx, dW_hh, dW_qh = (torch.zeros_like(W) for W in (rnn.W_hx, rnn.W_hh, rnn.W_qh))
 
-    dH_direct = dO @ weights_from_state(rnn)  # (T, B, n): through o_t alone
-    slope = rnn.slope(H[1:])  # (T, B, n)
-    dZ = torch.empty_like(slope)
     future = torch.zeros_like(H[0])  # (B, n): through z_{t+1}; nothing comes after step T
-    for t in reversed(range(T)):  # row t belongs to step t+1, whose state is H[t+1]
-        dZ[t] = slope[t] * (dH_direct[t] + future)
-        future = dZ[t] @ rnn.W_hh
-
-    return Gradients(
-        W_hx=_sum_of_outer_products(dZ, X),
-        W_hh=_sum_of_outer_products(dZ, H[:-1]),
-        W_qh=_sum_of_outer_products(dO, rnn.output_features(H[1:])),
-        h0=future,
-    )
+    a_few_steps = zip(*(rows.split(SEGMENT) for rows in (X, H[:-1], H[1:], dO)), strict=True)
+    for x, h_before, h, do in reversed(list(a_few_steps)):
+        dz = adjoints(rnn, h, do, future)
+        add_outer_products(dW_hx, dz, x)
+        add_outer_products(dW_hh, dz, h_before)
+        add_outer_products(dW_qh, do, rnn.output_features(h))
+    return Gradients(dW_hx, dW_hh, dW_qh, h0=future)
 
 
-def _sum_of_outer_products(left: Tensor, right: Tensor) -> Tensor:
-    """Over time and batch, ``(T, B, a)`` and ``(T, B, b)`` to ``(a, b)``: one matrix product."""
-    return left.flatten(0, 1).T @ right.flatten(0, 1)
+def adjoints(rnn: RNN, H: Tensor, dO: Tensor, future: Tensor) -> Tensor:
+    """The adjoints dL/dz_t of S consecutive steps, ``(S, B, n)``.
+
+    Args:
+        rnn: the network.
+        H: the states of the steps, ``(S, B, n)``.
+        dO: the direct adjoints of their outputs, ``(S, B, q)``.
+        future: what the step after them sends to the last of them, ``(B, n)``. It is changed to
+            what the first of them sends to the step before.
+
+    Source: equation eq-code-rows.
+    """
+    dZ = dO @ weights_from_state(rnn)  # at first dL/dh_t through o_t alone
+    slope = rnn.slope(H)
+    for dz, slope_t in reversed(list(zip(dZ, slope, strict=True))):
+        dz += future
+        dz *= slope_t
+        torch.mm(dz, rnn.W_hh, out=future)
+    return dZ
+
+
+def add_outer_products(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add to ``total`` ``(a, b)`` the outer products of all rows of ``left`` and ``right``.
+
+    They are ``(S, B, a)`` and ``(S, B, b)``; the sum over steps and batch is one matrix product.
+    """
+    torch.addmm(total, left.flatten(0, 1).T, right.flatten(0, 1), out=total)
 
 
 def require_adjoint(tape: object, dO: object) -> Tensor:

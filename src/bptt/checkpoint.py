@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from bptt.arguments import require_count, require_floats, require_shape
-from bptt.backward import Gradients, weights_from_state
+from bptt.backward import SEGMENT, Gradients, add_outer_products, adjoints
 from bptt.rnn import RNN
 
 
@@ -143,8 +143,8 @@ def bptt_checkpointed(
     """The loss and its gradient, like ``rnn(X, h0)`` and :func:`bptt.bptt`, in little memory.
 
     At any time at most ``slots`` hidden states are stored, h_0 among them, and one working state
-    beside them. The adjoints dL/dz_t of one stretch of consecutive states are alive with them: at
-    most ``min(slots, T) + 2``. The outputs and their adjoint, ``(T, B, q)``, are kept as they are.
+    beside them. The adjoints dL/dz_t of a few consecutive states are alive with them, as in
+    :func:`bptt.bptt`. The outputs and their adjoint, ``(T, B, q)``, are kept as they are.
 
     The gradients are those of full backpropagation through time. They differ in the last digits
     alone, because the sum over time is added up in another order.
@@ -183,12 +183,12 @@ def bptt_checkpointed(
     top = 0
     O = X.new_empty(T, B, len(rnn.W_qh))
     totals = [torch.zeros_like(W) for W in (rnn.W_hx, rnn.W_hh, rnn.W_qh)]
-    dz = h0.new_empty(0, *h0.shape)  # nothing comes after step T
+    dz, future = h0.new_empty(0, *h0.shape), torch.zeros_like(h0)  # nothing comes after step T
     forward_steps = 0
     for sweep in schedule(T, slots):
         stored = {sweep.start, *sweep.kept}
         for t in range(sweep.start + 1, sweep.stop + 1):
-            h = rnn.activate(X[t - 1] @ rnn.W_hx.T + H[top] @ rnn.W_hh.T)
+            h = rnn.activate_(torch.addmm(X[t - 1] @ rnn.W_hx.T, H[top], rnn.W_hh.T))
             forward_steps += 1
             top += t - 1 in stored  # a state that is not stored gives its row to the next one
             H[top] = h
@@ -198,41 +198,39 @@ def bptt_checkpointed(
             loss, dO = _checked(loss_and_adjoint(O), O)
 
         bottom = top - (sweep.stop - sweep.first)
-        dz, shares = _use_states(rnn, H[bottom : top + 1], sweep.first, X, dO, dz)
-        top = bottom - 1
-        for total, share in zip(totals, shares, strict=True):
-            total += share
-    return loss, Gradients(*totals, h0=dz[0] @ rnn.W_hh), forward_steps
+        while top >= bottom:  # a few states at a time, as in bptt
+            lowest = max(bottom, top + 1 - SEGMENT)
+            first = sweep.first + lowest - bottom
+            dz = _use_states(rnn, H[lowest : top + 1], first, X, dO, dz, future, totals)
+            top = lowest - 1
+    return loss, Gradients(*totals, h0=future), forward_steps
 
 
 def _use_states(
-    rnn: RNN, H: Tensor, first: int, X: Tensor, dO: Tensor, dz: Tensor
-) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """What consecutive states give to the gradients of W_hx, W_hh and W_qh.
+    rnn: RNN,
+    H: Tensor,
+    first: int,
+    X: Tensor,
+    dO: Tensor,
+    dz_after: Tensor,
+    future: Tensor,
+    totals: list[Tensor],
+) -> Tensor:
+    """Add to ``totals`` what consecutive states give to the gradients of W_hx, W_hh and W_qh.
 
-    Row i of ``H`` is h_{first+i}. ``dz`` is dL/dz of the step after the last of them,
+    Row i of ``H`` is h_{first+i}. ``dz_after`` is dL/dz of the step after the last of them,
     ``(1, B, n)``, or ``(0, B, n)`` if there is none; the same is returned for the first of them.
+    ``future`` is as in :func:`bptt.backward.adjoints`.
     """
     begin = int(first == 0)  # h_0 is no step's result
     steps = slice(first + begin - 1, first + len(H) - 1)  # rows of X and dO
-    dZ = H.new_empty(len(H) + len(dz), *H.shape[1:])  # row i belongs to step first + i
-    dZ[len(H) :] = dz
-    for i in reversed(range(begin, len(H))):
-        dh = dO[first + i - 1] @ weights_from_state(rnn)
-        if i + 1 < len(dZ):
-            dh += dZ[i + 1] @ rnn.W_hh
-        dZ[i] = rnn.slope(H[i]) * dh
-    shares = (
-        _sum_of_outer_products(dZ[begin : len(H)], X[steps]),
-        _sum_of_outer_products(dZ[1:], H[: len(dZ) - 1]),
-        _sum_of_outer_products(dO[steps], rnn.output_features(H[begin:])),
-    )
-    return dZ[begin : begin + 1].clone(), shares
-
-
-def _sum_of_outer_products(left: Tensor, right: Tensor) -> Tensor:
-    """Over time and batch, ``(L, B, a)`` and ``(L, B, b)`` to ``(a, b)``: one matrix product."""
-    return left.flatten(0, 1).T @ right.flatten(0, 1)
+    dZ = adjoints(rnn, H[begin:], dO[steps], future)
+    dW_hx, dW_hh, dW_qh = totals
+    add_outer_products(dW_hx, dZ, X[steps])
+    add_outer_products(dW_hh, dZ[1 - begin :], H[:-1])
+    add_outer_products(dW_hh, dz_after, H[-1:][: len(dz_after)])
+    add_outer_products(dW_qh, dO[steps], rnn.output_features(H[begin:]))
+    return dZ[:1].clone()
 
 
 def _checked(loss_and_dO: object, O: Tensor) -> tuple[object, Tensor]:

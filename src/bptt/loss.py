@@ -54,7 +54,7 @@ def cross_entropy(O: Tensor, Y: Tensor, reduction: str = "mean") -> tuple[Tensor
     index = Y.long().unsqueeze(-1)  # (T, B, 1)
     log_p = torch.log_softmax(O, dim=-1)
     loss = -weight * log_p.gather(-1, index).sum()
-    dO = log_p.exp()
+    dO = log_p.exp_()
     dO.scatter_add_(-1, index, -torch.ones_like(index, dtype=O.dtype))
     return loss, dO.mul_(weight)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -112,13 +113,15 @@ class RNN:
         """What ``W_qh`` multiplies: the states ``(..., n)``, augmented for an output bias."""
         return augment(H) if self.has_output_bias else H
 
-    def activate(self, Z: Tensor) -> Tensor:
-        """The activation f in ``h_t = f(z_t)``, elementwise, any shape."""
-        return torch.tanh(Z) if self.activation == "tanh" else Z
+    def activate_(self, Z: Tensor) -> Tensor:
+        """The activation f in ``h_t = f(z_t)``, elementwise, any shape, in the place of ``Z``."""
+        return Z.tanh_() if self.activation == "tanh" else Z
 
     def slope(self, H: Tensor) -> Tensor:
         """The slope f'(z_t) written with the state h_t: ``1 - h_t^2`` for tanh, else 1."""
-        return 1 - H**2 if self.activation == "tanh" else torch.ones_like(H)
+        if self.activation == "identity":
+            return torch.ones_like(H)
+        return torch.addcmul(H.new_ones(()), H, H, value=-1)  # in one pass, without a copy of H**2
 
     def inputs(self, X: Tensor, h0: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Check ``X`` ``(T, B, d)`` and ``h0`` ``(B, n)``; zeros take the place of a missing h0.
@@ -156,9 +159,9 @@ class RNN:
         H = X.new_empty(T + 1, B, len(W_hh))
         H[0] = h0
 
-        Z_input = X @ W_hx.T  # (T, B, n): one product for all steps
-        for t in range(1, T + 1):
-            H[t] = self.activate(Z_input[t - 1] + H[t - 1] @ W_hh.T)
+        torch.matmul(X, W_hx.T, out=H[1:])  # one product for all steps; the loop adds the rest
+        for h_before, h in pairwise(H):
+            self.activate_(torch.addmm(h, h_before, W_hh.T, out=h))
         return Tape(self, X, H, self.output_features(H[1:]) @ W_qh.T)
 
     @classmethod

@@ -1,0 +1,74 @@
+"""What the benchmarks share: contestants that take turns, tables in Markdown, and the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import matplotlib
+import torch
+from matplotlib.figure import Figure
+
+MEASURED = Path(__file__).parents[1] / "book" / "measured"  # `make measure` writes there
+
+
+def median_times(
+    contestants: dict[str, Callable[[], object]], rounds: int, threads: int = 1
+) -> dict[str, float]:
+    """For each contestant the median time of a call, in ms.
+
+    They take turns, so that whatever else the machine does meets all of them. A first round warms
+    up and does not count.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(rounds + 1):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            if turn:
+                times[name].append(1e3 * (time.perf_counter() - start))
+    torch.set_num_threads(before)
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    return statistics.geometric_mean(values)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first are numbers."""
+    line = "|---|" + "--:|" * (len(head) - 1)
+    return "\n".join([_row(head), line, *map(_row, rows)]) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def machine() -> str:
+    """One sentence about where the numbers come from."""
+    return (
+        f"Measured on {os.cpu_count()} cores of {_processor()}, with Python "
+        f"{platform.python_version()} and PyTorch {torch.__version__}.\n"
+    )
+
+
+def _processor() -> str:
+    """The processor's name, or its architecture where the system does not tell."""
+    information = Path("/proc/cpuinfo")
+    for line in information.read_text().splitlines() if information.exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def save(figure: Figure, name: str) -> None:
+    """Write a plot of the page "How this book is checked" as SVG; the same plot, the same bytes."""
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(MEASURED / f"{name}.svg", metadata={"Date": None})
