@@ -1,8 +1,12 @@
 """What a page costs and how fast its figures are; run it after ``make book``.
 
-For each page: its weight on a first visit, raw and with text compressed (gzip level 6); the time
-to the first live figure; and the time from a slider's input to the changed picture. Nothing is
-asserted: times depend on the machine.
+    python benchmarks/page.py            # every page
+    python benchmarks/page.py PATH ...   # these, for instance notebooks/09_remedies.html
+
+For each page: its weight on a first visit with text compressed (gzip level 6), and for a reader who
+comes from the front page; and with the processor as it is and four times slower, the time to the first live
+figure, the time from a slider's input to the changed picture, and how long the main thread was busy
+until the page was loaded. Nothing is asserted: times depend on the machine.
 """
 
 from __future__ import annotations
@@ -10,17 +14,21 @@ from __future__ import annotations
 import functools
 import gzip
 import http.server
-import shutil
 import statistics
 import sys
 import threading
 from pathlib import Path
 
+from contest import machine, table
 from playwright.sync_api import Browser, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+from pdf import ARGUMENTS, find_chromium  # noqa: E402
 
 SITE = Path(__file__).parents[1] / "_build" / "html"
 COMPRESSED_ALREADY = (".woff", ".woff2", ".png", ".jpg", ".gz")
-MOVES = 40  # for each slider
+MOVES = 20  # for each slider
+SLOWER = (1, 4)  # the processor as it is, and throttled
 
 FIRST_FIGURE = """() => {
   new MutationObserver((_, observer) => {
@@ -56,60 +64,73 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def measure(browser: Browser, address: str, path: str) -> str:
-    """One line about the page ``path``: weight, first figure, latency."""
+def files(browser: Browser, address: str) -> dict[str, float]:
+    """What a first visit loads: the kilobytes of each file, compressed."""
+    context = browser.new_context()
+    page, responses = context.new_page(), []
+    page.on("response", lambda response: responses.append(response))
+    page.goto(address, wait_until="networkidle")
+    bodies = {r.url.partition("?")[0]: r.body() for r in responses if r.ok}
+    context.close()
+    return {
+        url: len(body if url.endswith(COMPRESSED_ALREADY) else gzip.compress(body, 6)) / 1e3
+        for url, body in bodies.items()
+    }
+
+
+def times(browser: Browser, address: str, slower: int) -> list[str]:
+    """First live figure, slider to picture, and the busy main thread, in ms."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     page = context.new_page()
-    responses = []
-    page.on("response", lambda response: responses.append(response))
+    session = context.new_cdp_session(page)
+    session.send("Performance.enable")
+    session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
     page.add_init_script(f"({FIRST_FIGURE})()")
-    page.goto(address + path, wait_until="networkidle")
-    bodies = [(r.url.partition("?")[0], r.body()) for r in responses if r.ok]
-    raw = sum(len(body) for _, body in bodies)
-    small = sum(
-        len(body if url.endswith(COMPRESSED_ALREADY) else gzip.compress(body, 6))
-        for url, body in bodies
-    )
-    line = f"{path:36s} {len(bodies):3d} {raw / 1e3:8.0f} {small / 1e3:8.0f}"
-    times = []
+    page.goto(address, wait_until="networkidle")
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    busy = 1e3 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+    moved = []
     for box in page.locator("[data-explore]").all():
         box.scroll_into_view_if_needed()
         box.and_(page.locator("[data-drawn]")).wait_for()
         for slider in box.locator("input[type=range]").all():
-            times += page.evaluate(LATENCIES, [slider.element_handle(), MOVES])
-    if times:
-        median, p95 = statistics.median(times), statistics.quantiles(times, n=20)[-1]
-        line += f" {page.evaluate('window.firstFigure'):8.0f} {median:8.1f} {p95:8.1f}"
+            moved += page.evaluate(LATENCIES, [slider.element_handle(), MOVES])
+    first = f"{page.evaluate('window.firstFigure'):.0f}" if moved else ""
+    latency = f"{statistics.median(moved):.0f}" if moved else ""
     context.close()
-    return line
+    return [first, latency, f"{busy:.0f}"]
 
 
-def main() -> None:
-    chromium = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if chromium is None:
-        sys.exit("no browser: none of chromium, chromium-browser, google-chrome was found")
-    paths = sorted(
+def measure(browser: Browser, root: str, path: str, known: set[str]) -> list[str]:
+    """One line of the table; ``known`` are the files that the reader has already."""
+    loaded = files(browser, root + path)
+    after = sum(size for url, size in loaded.items() if url not in known)
+    row = [path.removesuffix(".html"), f"{sum(loaded.values()):.0f}", f"{after:.0f}"]
+    for slower in SLOWER:
+        row += times(browser, root + path, slower)
+    return row
+
+
+def main(paths: list[str]) -> None:
+    everything = sorted(
         p.relative_to(SITE).as_posix() for p in SITE.glob("*/*.html") if p.parent.name != "_static"
     )
-    if not paths:
+    if not everything:
         sys.exit(f"no site in {SITE.relative_to(SITE.parents[1])}: run make book")
     handler = functools.partial(QuietHandler, directory=str(SITE))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print("weight on the first visit in kB; first live figure and slider to picture in ms")
-    print(f"{'page':36s} req      raw     gzip   figure   median      p95")
+    root = f"http://127.0.0.1:{server.server_address[1]}/"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
-        for path in paths:
-            print(
-                measure(browser, f"http://127.0.0.1:{server.server_address[1]}/", path), flush=True
-            )
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        known = set(files(browser, root + "book/index.html"))
+        rows = [measure(browser, root, path, known) for path in paths or everything]
         browser.close()
+    print(machine())
+    print("Weights in kB, times in ms; the last three columns with the processor four times slower:\n")
+    kinds = ["first figure", "slider to picture", "main thread busy"]
+    print(table(["page", "first visit", "next page", *kinds, *kinds], rows))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

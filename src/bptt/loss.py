@@ -82,5 +82,6 @@ def squared_error(O: Tensor, Y: Tensor, reduction: str = "mean") -> tuple[Tensor
     Y = require_floats("Y", Y, O=O)
     T, B, q = O.shape
     require_shape("Y", Y, "T B q", T=T, B=B, q=q)
-    difference = O - Y
-    return weight * 0.5 * (difference**2).sum(), weight * difference
+    difference = (O - Y).flatten()
+    loss = weight * 0.5 * difference.dot(difference)
+    return loss, difference.mul_(weight).view_as(O)

@@ -8,7 +8,7 @@
   const boxes = `${formulas}, ${tables}, pre`;
 
   function update(box) {
-    const scrolls = box.scrollWidth > box.clientWidth + 1; // both are rounded
+    const scrolls = box.scrollWidth > box.clientWidth;
     if (scrolls) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
     const kind = box.matches(formulas) ? "formula" : box.matches(tables) ? "table" : "";
