@@ -6,7 +6,7 @@ CHAPTER ?= 01_an_rnn_unrolled
 export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/jupyter
 # Elsewhere than in my/, JupyterLab saves only when asked: to open a notebook must not change it.
 lab edit: export JUPYTER_CONFIG_PATH := $(CURDIR)/tools/jupyter:$(CURDIR)/tools/jupyter/no_autosave
-.PHONY: help book pdf test lab study press edit train clean
+.PHONY: help book pdf test lab study press edit train measure clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,10 @@ edit: .venv/installed ## open the chapter's manuscript as a notebook in JupyterL
 
 train: .venv/installed ## train the character model of chapter 13 in every way and store the runs
 	$(BIN)/python benchmarks/character_model.py
+
+measure: book ## measure time and memory anew for the page "How this book is checked"
+	for name in backward growth checkpoint page book; do \
+		$(BIN)/python benchmarks/$$name.py --store || exit 1; done
 
 clean: ## remove what is built; keep .venv and my/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from contest import geometric_mean, machine, median_times, table
+from contest import arguments, geometric_mean, median_times, publish, table
 from torch import Tensor
 from torch.nn.functional import cross_entropy as loss_for_autograd
 
@@ -150,12 +150,12 @@ def table_of_memory(cases=CASES) -> str:
 
 
 def main() -> None:
-    print(machine())
-    for threads in (1, 2):
-        print(f"Median times in ms, {'one thread' if threads == 1 else 'two threads'}:\n")
-        print(table_of_times(threads))
-    print("Peak memory in MB beyond the inputs:\n")
-    print(table_of_memory())
+    store = arguments(__doc__).parse_args().store
+    parts = []
+    for threads, words in ((1, "one thread"), (2, "two threads")):
+        parts += [f"Median times in ms, {words}:\n", table_of_times(threads)]
+    parts += ["Peak memory in MB beyond the inputs:\n", table_of_memory()]
+    publish("backward", parts, store)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,27 @@
 """What checkpointing saves and costs: memory and time against full backpropagation through time.
 
-Run ``python benchmarks/checkpoint.py``. The first line is ``rnn(X)``, the loss and ``bptt``; the
-others are ``bptt_checkpointed`` with different numbers of slots. All run in float32 on one thread,
-and that their gradients agree is asserted before anything is timed. Memory is the peak of all
-tensors alive at once beyond X, O and dO, in states: one state is B n numbers. Methods take turns,
-so that whatever else the machine does meets all of them; the table shows medians. Nothing is
-asserted about times: they depend on the machine.
+    python benchmarks/checkpoint.py
+
+The first line is ``rnn(X)``, the loss and ``bptt``; the others are ``bptt_checkpointed`` with
+different numbers of slots. All run in float32 on one thread, and that their gradients agree is
+asserted before anything is timed. Memory is the peak of all tensors alive at once beyond X, O and
+dO, in states: one state is B n numbers. Nothing is asserted about times.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
+from contest import arguments, median_times, publish, table
+from matplotlib.figure import Figure
 
 from bptt import RNN, bptt, bptt_checkpointed, cross_entropy
 from bptt.measure import multiplications, peak_bytes
 from bptt.verify import assert_same_gradients
 
 T, B, N, Q, D = 1000, 32, 256, 8, 8
-SLOTS = (10, 25, 44, 50, 64, 100)
+SLOTS = (5, 10, 15, 25, 44, 64, 100, 200)
 ROUNDS = 15
 
 
@@ -50,32 +50,50 @@ def measure(
     """For each method the peak memory in states, the multiplications, the median time in ms."""
     contestants = methods(T, B, n, slots)
     expected = contestants["full"]()[1]
-    times: dict[str, list[float]] = {name: [] for name in contestants}
     counts = {}
     bytes_a_number, outputs = 4, 2 * T * B * Q
     for name, run in contestants.items():
         assert_same_gradients(run()[1], expected, tolerance=1e-3)
         memory = (peak_bytes(run) / bytes_a_number - outputs) / (B * n)
         counts[name] = (memory, multiplications(run))
-    for _ in range(rounds):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: (*counts[name], statistics.median(times[name])) for name in contestants}
+    times = median_times(contestants, rounds)
+    return {name: (*counts[name], times[name]) for name in contestants}
+
+
+def plot(found: dict[str, tuple[float, int, float]]) -> Figure:
+    """Memory and time against the slots, as shares of full backpropagation through time."""
+    full_memory, _, full_time = found["full"]
+    few = [values for name, values in found.items() if name != "full"]
+    figure = Figure((5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.semilogx(SLOTS, [memory / full_memory for memory, *_ in few], marker="o", label="memory")
+    axes.semilogx(SLOTS, [time / full_time for *_, time in few], marker="s", label="time")
+    axes.axhline(1, color="0.5", lw=0.8)
+    axes.set(xlabel="slots", ylabel="share of full BPTT", ylim=(0, None))
+    axes.set_xticks(SLOTS, map(str, SLOTS), minor=False)
+    axes.minorticks_off()
+    axes.legend()
+    return figure
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    print(f"T = {T}, B = {B}, n = {N}, q = {Q}, d = {D}, float32")
-    print(f"{'':>10}{'memory, states':>16}{'of full':>9}{'products':>10}{'ms':>8}{'of full':>9}")
-    table = measure()
-    full_memory, full_products, full_time = table["full"]
-    for name, (memory, products, milliseconds) in table.items():
-        print(
-            f"{name:>10}{memory:16.0f}{memory / full_memory:9.1%}{products / full_products:10.3f}"
-            f"{milliseconds:8.0f}{milliseconds / full_time:9.2f}"
-        )
+    store = arguments(__doc__).parse_args().store
+    found = measure()
+    full_memory, full_products, full_time = found["full"]
+    rows = [
+        [
+            name,
+            f"{memory:.0f}",
+            f"{memory / full_memory:.1%}",
+            f"{products / full_products:.3f}",
+            f"{milliseconds:.0f}",
+            f"{milliseconds / full_time:.2f}",
+        ]
+        for name, (memory, products, milliseconds) in found.items()
+    ]
+    title = f"T = {T}, B = {B}, n = {N}, q = {Q}, d = {D}; memory in states, times in ms:\n"
+    head = ["", "memory", "of full", "multiplications, of full", "time", "of full"]
+    publish("checkpoint", [title, table(head, rows)], store, plot(found))
 
 
 if __name__ == "__main__":

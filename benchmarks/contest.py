@@ -1,7 +1,8 @@
-"""What the benchmarks share: contestants that take turns, tables in Markdown, and the machine."""
+"""What the benchmarks share: contestants that take turns, tables in Markdown, and where they go."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import statistics
@@ -68,7 +69,24 @@ def _processor() -> str:
     return platform.machine()
 
 
-def save(figure: Figure, name: str) -> None:
-    """Write a plot of the page "How this book is checked" as SVG; the same plot, the same bytes."""
-    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(MEASURED / f"{name}.svg", metadata={"Date": None})
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The command line that all benchmarks have."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser.add_argument("--store", action="store_true", help="write the tables for the book, too")
+    return parser
+
+
+def publish(name: str, parts: Sequence[str], store: bool, figure: Figure | None = None) -> None:
+    """Print the parts of a report below a sentence about the machine.
+
+    ``store`` writes it for the page "How this book is checked", the plot too: the same plot gives
+    the same bytes.
+    """
+    text = "\n".join([machine(), *parts])
+    print(text)
+    if not store:
+        return
+    (MEASURED / f"{name}.md").write_text(text, "utf-8")
+    if figure:
+        with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+            figure.savefig(MEASURED / f"{name}.svg", metadata={"Date": None})

@@ -11,12 +11,11 @@ recurrent learning has small networks, because its cost grows with the fourth po
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from contest import machine, median_times, save, table
+from contest import arguments, median_times, publish, table
 from matplotlib.figure import Figure
 
 from bptt import (
@@ -108,8 +107,8 @@ def plot(costs: dict[str, dict[str, list[float]]], steps: list[int]) -> Figure:
     return figure
 
 
-def main(store: bool) -> None:
-    print(machine())
+def main() -> None:
+    store = arguments(__doc__).parse_args().store
     with_steps, with_units = growth_with_steps(STEPS), growth_with_units()
     rows = []
     for way in WAYS:
@@ -118,13 +117,10 @@ def main(store: bool) -> None:
         row += [exponent(units_of(way), of_n[cost]) for cost in of_n]
         rows.append([way, *(f"{value:.2f}" for value in row)])
     kinds = ("multiplications", "time", "memory")
-    print(f"Exponents of the growth; B = {B}, d = q = {INPUTS}, K = {K}, √T slots:\n")
-    print(table(["", *(f"{kind}, T" for kind in kinds), *(f"{kind}, n" for kind in kinds)], rows))
-    if store:
-        save(plot(with_steps, STEPS), "growth")
+    head = ["", *(f"{kind}, T" for kind in kinds), *(f"{kind}, n" for kind in kinds)]
+    title = f"Exponents of the growth; B = {B}, d = q = {INPUTS}, K = {K}, √T slots:\n"
+    publish("growth", [title, table(head, rows)], store, plot(with_steps, STEPS))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--store", action="store_true", help="write the plot for the book, too")
-    main(parser.parse_args().store)
+    main()

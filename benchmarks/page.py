@@ -1,12 +1,12 @@
 """What a page costs and how fast its figures are; run it after ``make book``.
 
-    python benchmarks/page.py            # every page
+    python benchmarks/page.py            # the heaviest chapter and a plain page
     python benchmarks/page.py PATH ...   # these, for instance notebooks/09_remedies.html
 
 For each page: its weight on a first visit with text compressed (gzip level 6), and for a reader who
-comes from the front page; and with the processor as it is and four times slower, the time to the first live
-figure, the time from a slider's input to the changed picture, and how long the main thread was busy
-until the page was loaded. Nothing is asserted: times depend on the machine.
+comes from the front page; then, with the processor as it is and four times slower, the time to the
+first live figure, the time from a slider's input to the changed picture, and how long the main
+thread was busy until the page was loaded. Nothing is asserted: times depend on the machine.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ import sys
 import threading
 from pathlib import Path
 
-from contest import machine, table
+from contest import arguments, publish, table
 from playwright.sync_api import Browser, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-from pdf import ARGUMENTS, find_chromium  # noqa: E402
+from pdf import ARGUMENTS, find_chromium
 
 SITE = Path(__file__).parents[1] / "_build" / "html"
 COMPRESSED_ALREADY = (".woff", ".woff2", ".png", ".jpg", ".gz")
+PLAIN = "book/notation.html"
 MOVES = 20  # for each slider
 SLOWER = (1, 4)  # the processor as it is, and throttled
 
@@ -111,11 +112,16 @@ def measure(browser: Browser, root: str, path: str, known: set[str]) -> list[str
     return row
 
 
-def main(paths: list[str]) -> None:
-    everything = sorted(
-        p.relative_to(SITE).as_posix() for p in SITE.glob("*/*.html") if p.parent.name != "_static"
-    )
-    if not everything:
+def heaviest_chapter(browser: Browser, root: str) -> str:
+    chapters = [f"notebooks/{page.name}" for page in sorted((SITE / "notebooks").glob("*.html"))]
+    return max(chapters, key=lambda path: sum(files(browser, root + path).values()))
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("paths", nargs="*", help="pages of the site, as notebooks/09_remedies.html")
+    options = parser.parse_args()
+    if not (SITE / "index.html").is_file():
         sys.exit(f"no site in {SITE.relative_to(SITE.parents[1])}: run make book")
     handler = functools.partial(QuietHandler, directory=str(SITE))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -124,13 +130,14 @@ def main(paths: list[str]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         known = set(files(browser, root + "book/index.html"))
-        rows = [measure(browser, root, path, known) for path in paths or everything]
+        paths = options.paths or [heaviest_chapter(browser, root), PLAIN]
+        rows = [measure(browser, root, path, known) for path in paths]
         browser.close()
-    print(machine())
-    print("Weights in kB, times in ms; the last three columns with the processor four times slower:\n")
+    title = "Weights in kB, times in ms; last three columns: the processor four times slower.\n"
     kinds = ["first figure", "slider to picture", "main thread busy"]
-    print(table(["page", "first visit", "next page", *kinds, *kinds], rows))
+    head = ["page", "first visit", "from the front page", *kinds, *kinds]
+    publish("page", [title, table(head, rows)], options.store)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
