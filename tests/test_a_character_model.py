@@ -11,6 +11,7 @@ import torch
 from bptt import RNN, Corpus, bptt, bptt_blocks, bptt_window, cross_entropy, load_corpus
 from bptt import character_model as model
 from bptt.explore.a_character_model import (
+    COINS,
     LENGTHS,
     TIMES,
     _depths,
@@ -404,7 +405,7 @@ def test_the_rows_of_the_figure_have_the_depths_of_the_text():
     """The coins of the figure cut as ``bptt_randomized`` does: a history ends where a link is."""
     steps = range(1, len(_shown_text()) + 1)
     for K in LENGTHS:
-        for coins in (1, 2, 3):
+        for coins in COINS:
             assert _depths("blocks", K, coins) == [(t - 1) % K + 1 for t in steps]
             kept = _kept(K, coins)
             for t, depth in zip(steps, _depths("randomized", K, coins), strict=True):
