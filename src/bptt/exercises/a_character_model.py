@@ -766,8 +766,8 @@ which_scheme = Exercise(
         Mistake(
             "window taken for unbiased",
             _PREDICTION | {"right on average": "window"},
-            "a window drops all lags from K on, always. Only coins with the weight 1/p drop them "
-            "sometimes and make up for it.",
+            "a window drops all lags from K on, always. Only coins with the weight 1/kappa "
+            "drop them sometimes and make up for it.",
             "Four ways through a stretch",
         ),
         Mistake(
