@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from fractions import Fraction
 
 import torch
@@ -48,8 +49,8 @@ def _():
 
 @equation(
     "eq-text-perplexity",
-    r"""\exp\Big( \frac1N \sum_{t=1}^{N} \ell_t \Big) =
-    \Big( \prod_{t=1}^{N} \frac{1}{p_t(y_t)} \Big)^{1/N}""",
+    r"""\exp\Big( \frac1T \sum_{t=1}^{T} \ell_t \Big) =
+    \Big( \prod_{t=1}^{T} \frac{1}{p_t(y_t)} \Big)^{1/T}""",
 )
 def _():
     O, Y = outputs()
@@ -59,7 +60,7 @@ def _():
     assert abs(left / right - 1) < 1e-12
 
 
-@equation("eq-text-pairs", r"\hat p(c \mid a) = \frac{N_{ac} + 1}{N_a + q}")
+@equation("eq-text-pairs", r"\hat p(c \mid a) = \frac{F_{ac} + 1}{F_a + q}")
 def _():
     """A short text, counted by hand in whole numbers; then what the library makes of it."""
     corpus = Corpus("abracadabra, abracadabra! " * 4)
@@ -82,23 +83,55 @@ def _():
 
 
 @equation(
+    "eq-text-triples",
+    r"\hat p(c \mid a b) = \frac{F_{abc} + w\, \hat p(c \mid b)}{F_{ab} + w}",
+)
+def _():
+    """The same short text, in whole numbers, with the weight that is best on the validation part;
+    the first character that is judged has one before it, and so its pair."""
+    corpus = Corpus("abracadabra, abracadabra! " * 4 + "a barbarian ran, a bard can " * 3)
+    part = {name: corpus.decode(numbers) for name, numbers in model.parts(corpus.numbers).items()}
+    text, q = part["training"], len(corpus.alphabet)
+    F = Counter(text[i : i + length] for length in (2, 3) for i in range(len(text) - length + 1))
+
+    def pair(b, c):
+        return Fraction(F[b + c] + 1, text[:-1].count(b) + q)
+
+    def triple(a, b, c, w):
+        F_ab = sum(F[a + b + e] for e in corpus.alphabet)
+        return (F[a + b + c] + w * pair(b, c)) / (F_ab + w)
+
+    def perplexity(judged, w):
+        product = pair(*judged[:2]) * math.prod(
+            triple(*judged[i : i + 3], w) for i in range(len(judged) - 2)
+        )
+        return float(product) ** (-1 / (len(judged) - 1))
+
+    for a, b in itertools.pairwise(text):
+        assert sum(triple(a, b, c, 2) for c in corpus.alphabet) == 1
+    w = min(model.TRIPLE_WEIGHTS, key=lambda w: perplexity(part["validation"], w))
+    assert len({perplexity(part["held out"], w) for w in model.TRIPLE_WEIGHTS}) > 1
+    assert abs(model.baselines(corpus)["triples"] / perplexity(part["held out"], w) - 1) < 1e-12
+
+
+@equation(
     "eq-text-streams",
     r"""\begin{gathered}
-    x^{(b)}_t = c_{(b-1) M + t}, \qquad y^{(b)}_t = c_{(b-1) M + t + 1}, \\
+    x^{(b)}_t = u_{(b-1) M + t}, \qquad y^{(b)}_t = u_{(b-1) M + t + 1}, \\
     M = \Big\lfloor \frac{N - 1}{B} \Big\rfloor
     \end{gathered}""",
 )
 def _():
     for N, B in ((11, 3), (24, 4), (13, 3), (9, 1)):
-        c = [None, *range(100, 100 + N)]  # c_1 ... c_N
-        X, Y = model.streams(torch.tensor(c[1:]), B)
+        u = [None, *range(100, 100 + N)]  # u_1 ... u_N
+        X, Y = model.streams(torch.tensor(u[1:]), B)
         M = math.floor(Fraction(N - 1, B))
         assert X.shape == Y.shape == (M, B)
         assert max(M * b + 1 for b in range(1, B + 1)) <= N < (M + 1) * B + 1
         for b in range(1, B + 1):
             for t in range(1, M + 1):
-                assert X[t - 1, b - 1] == c[(b - 1) * M + t]
-                assert Y[t - 1, b - 1] == c[(b - 1) * M + t + 1]
+                assert X[t - 1, b - 1] == u[(b - 1) * M + t]
+                assert Y[t - 1, b - 1] == u[(b - 1) * M + t + 1]
 
 
 @equation("eq-text-carry", r"h^{(b)}_0[\,i + 1\,] = h^{(b)}_S[\,i\,]")
@@ -123,7 +156,7 @@ def _():
     r"""\begin{gathered}
     \text{full: } \frac{S + 1}{2}, \quad \text{blocks: } \frac{K + 1}{2}, \quad
     \text{window: } K, \\
-    \text{randomized: } \frac1S \sum_{t=1}^{S} \frac{1 - p^t}{1 - p}
+    \text{randomized: } \frac1S \sum_{t=1}^{S} \frac{1 - \kappa^t}{1 - \kappa}
     \end{gathered}""",
 )
 def _():
@@ -133,14 +166,14 @@ def _():
     assert Fraction(sum((t - 1) % K + 1 for t in range(1, S + 1)), S) == Fraction(K + 1, 2)
     # K - 1 steps before the stretch are run again, so no window is shorter.
     assert {len(range(max(t - K + 1, 2 - K), t + 1)) for t in range(1, S + 1)} == {K}
-    p, total = 1 - Fraction(1, K), Fraction(0)
+    kappa, total = 1 - Fraction(1, K), Fraction(0)
     for outcome in range(2 ** (S - 1)):
         kept = [bool(outcome >> link & 1) for link in range(S - 1)]
         depths = [1]
         for link in kept:
             depths.append(depths[-1] + 1 if link else 1)
-        total += math.prod(p if link else 1 - p for link in kept) * Fraction(sum(depths), S)
-    assert total == sum((1 - p**t) / (1 - p) for t in range(1, S + 1)) / S
+        total += math.prod(kappa if link else 1 - kappa for link in kept) * Fraction(sum(depths), S)
+    assert total == sum((1 - kappa**t) / (1 - kappa) for t in range(1, S + 1)) / S
 
 
 @equation("eq-text-cost", r"C = 2\, n\, (d + 1) + 3\, n^2 + q\, (3 n + 2)")

@@ -17,12 +17,16 @@ CHAPTER = "chapter 13, A character model, trained four ways"
 # ---- 1. by hand ----------------------------------------------------------------------------
 
 _GUESSES = (1 / 2, 1 / 8, 1 / 8, 1 / 32)  # what the network gave to the four right characters
-_CHANCES, _RIGHT = (3 / 8, 4 / 8, 1 / 8), 2  # e^o = (3, 4, 1), and the third one follows
+_CHANCES, _RIGHT = (5 / 8, 2 / 8, 1 / 8), 2  # e^o = (5, 2, 1), and the third one follows
 
 
-def _by_hand(perplexity: float = 8.0, adjoint: Callable[[float, bool], float] | None = None):
+def _by_hand(
+    perplexity: float = 8.0,
+    adjoint: Callable[[float, bool], float] | None = None,
+    right: int = _RIGHT,
+):
     adjoint = adjoint or (lambda p, right: p - right)
-    rows = [adjoint(p, c == _RIGHT) for c, p in enumerate(_CHANCES)]
+    rows = [adjoint(p, c == right) for c, p in enumerate(_CHANCES)]
     names = ("adjoint_1", "adjoint_2", "adjoint_3")
     return {"perplexity": perplexity} | dict(zip(names, rows, strict=True))
 
@@ -56,6 +60,19 @@ by_hand = Exercise(
             "What a perplexity means",
         ),
         Mistake(
+            "root not inverted",
+            _by_hand(math.prod(_GUESSES) ** (1 / 4)),
+            "your perplexity is the geometric mean of the probabilities. The number of equally "
+            "likely characters is 1 over that.",
+            "What a perplexity means",
+        ),
+        Mistake(
+            "mean loss in bits",
+            _by_hand(3.0),
+            "your perplexity is the mean loss in bits. Take 2 to that power.",
+            "What a perplexity means",
+        ),
+        Mistake(
             "bits into the exponential",
             _by_hand(math.exp(3)),
             "you averaged the losses in bits and then took a power of e. Logarithm and power must "
@@ -73,6 +90,26 @@ by_hand = Exercise(
             _by_hand(adjoint=lambda p, right: right - p),
             "all three adjoints have the other sign. They say how the loss grows, and it grows "
             "with the outputs of the wrong characters.",
+            "What the network is asked",
+        ),
+        Mistake(
+            "first character taken for the right one",
+            _by_hand(right=0),
+            "the 1 is subtracted at the first character. Which one follows here?",
+            "What the network is asked",
+        ),
+        Mistake(
+            "second character taken for the right one",
+            _by_hand(right=1),
+            "the 1 is subtracted at the second character. That was the example of the chapter; "
+            "look which one follows here.",
+            "What the network is asked",
+        ),
+        Mistake(
+            "not normalised",
+            _by_hand(adjoint=lambda p, right: 8 * p - right),
+            "you subtracted 1 from the exponentials themselves. They are not probabilities yet: "
+            "divide by their sum first.",
             "What the network is asked",
         ),
         Mistake(
@@ -130,6 +167,12 @@ def _divided_by_the_longest(losses: Tensor, lengths: Tensor) -> Tensor:
     return _of_kept(lambda kept: (kept.sum() / len(losses)).exp())(losses, lengths)
 
 
+def _masked(losses: Tensor, lengths: Tensor, extra: int) -> Tensor:
+    """The sum of the first rows, ``extra`` more than a text has, divided by its length."""
+    mask = torch.arange(len(losses))[:, None] < lengths + extra
+    return ((losses * mask).sum(0) / lengths).exp()
+
+
 def _padded(seed: int, lengths: list[int]) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     losses = 3 * torch.rand(max(lengths), len(lengths), generator=generator, dtype=torch.float64)
@@ -155,6 +198,27 @@ perplexities = Exercise(
             _divided_by_the_longest,
             "you divided each sum by the length of the longest text. A short text then looks too "
             "good; divide by its own number of characters.",
+            "What a perplexity means",
+        ),
+        Mistake(
+            "padding in the sum",
+            lambda losses, lengths: (losses.sum(0) / lengths).exp(),
+            "you divided by the right lengths, but the padding is in the sums. A text then looks "
+            "worse than it is.",
+            "What a perplexity means",
+        ),
+        Mistake(
+            "mask with <=",
+            lambda losses, lengths: _masked(losses, lengths, 1),
+            "your sum has one row of padding: the rows of a text of length T are numbered 0 to "
+            "T-1, so the mask is `<`, not `<=`.",
+            "What a perplexity means",
+        ),
+        Mistake(
+            "one row too many",
+            _of_kept(lambda kept: kept.mean().exp(), extra=1),
+            "your mean takes one row of padding in. `losses[:T]` are the rows 0 to T-1, and they "
+            "are T already.",
             "What a perplexity means",
         ),
         Mistake(
@@ -325,7 +389,7 @@ streams = Exercise(
 def _run(
     W_hx: Tensor, W_hh: Tensor, W_qh: Tensor, X: Tensor, h0: Tensor, dO: Tensor, K: int,
     *, start: str = "carried", cut: Callable[[int, int], bool] = lambda t, K: t % K == 0,
-    met: int = 0, late: int = 0,
+    met: int = 0, late: int = 0, slope: bool = True, back: Callable = lambda W: W.T,
 ) -> dict[str, Tensor]:  # fmt: skip
     """States and dL/dW_hh; the options make the mistakes. Row t of X belongs to step t + 1."""
     T, H = len(X), [h0]
@@ -343,14 +407,16 @@ def _run(
     for t in reversed(range(T)):
         if t + 1 < T and cut(t + 1, K):
             future = torch.zeros_like(h0)
-        dz = (1 - H[t + 1] ** 2) * (W_qh.T @ dO[t] + future)
+        dz = W_qh.T @ dO[t] + future
+        if slope:
+            dz = (1 - H[t + 1] ** 2) * dz
         source = H[t + met]
         if not met and t and t % K == 0 and start != "carried":
             source = {"zero": torch.zeros_like(h0), "h0": h0, "block before": H[t - K]}[start]
         if not met and t and t % K == 0 and late:
             source = H[t - late]
         dW_hh = dW_hh + torch.outer(dz, source)
-        future = W_hh.T @ dz
+        future = back(W_hh) @ dz
     return {"H": torch.stack(H), "dW_hh": dW_hh}
 
 
@@ -367,6 +433,32 @@ def _last_block(W_hx, W_hh, W_qh, X, h0, dO, K) -> dict[str, Tensor]:
     only = dO.clone()
     only[: (T - 1) // K * K] = 0
     return _run(W_hx, W_hh, W_qh, X, h0, only, K)
+
+
+def _other_length(more: int) -> Callable[..., dict[str, Tensor]]:
+    return lambda *arguments: _run(*arguments[:-1], arguments[-1] + more)
+
+
+def _windows(W_hx, W_hh, W_qh, X, h0, dO, K) -> dict[str, Tensor]:
+    """Each loss on its own, K steps back wherever it stands."""
+    total = torch.zeros_like(W_hh)
+    for t in range(len(X)):
+        only = torch.zeros_like(dO)
+        only[t] = dO[t]
+        begin = max(t - K + 1, 0)
+        found = _run(W_hx, W_hh, W_qh, X, h0, only, K, cut=lambda s, K, begin=begin: s == begin)
+        total = total + found["dW_hh"]
+    return found | {"dW_hh": total}
+
+
+def _whole_blocks(W_hx, W_hh, W_qh, X, h0, dO, K) -> dict[str, Tensor]:
+    T = len(X) // K * K
+    return _run(W_hx, W_hh, W_qh, X[:T], h0, dO[:T], K)
+
+
+def _mean_of_blocks(*arguments) -> dict[str, Tensor]:
+    found, X, K = _run(*arguments), arguments[3], arguments[-1]
+    return found | {"dW_hh": found["dW_hh"] / math.ceil(len(X) / K)}
 
 
 def _blocks_case(seed: int, T: int, K: int) -> dict[str, Tensor | int]:
@@ -443,6 +535,54 @@ carried_blocks = Exercise(
             "Four ways through a stretch",
         ),
         Mistake(
+            "blocks one step too long",
+            _other_length(1),
+            "your gradient is cut every K + 1 steps. A block has K steps; K + 1 is the number of "
+            "its states, the initial one included.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
+            "blocks one step too short",
+            _other_length(-1),
+            "your gradient is cut every K - 1 steps. A block has K steps, and K - 1 links between "
+            "them.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
+            "windows for blocks",
+            _windows,
+            "every loss sees K steps in your gradient: these are windows. In a block a loss sees "
+            "back to the beginning of its block, 1 to K steps.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
+            "last short block left out",
+            _whole_blocks,
+            "the steps after the last whole block are missing. The last block may be shorter than "
+            "K; go on to the end of X.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
+            "derivative of tanh forgotten",
+            _run_with(slope=False),
+            "the derivative of tanh is missing: the adjoint of z_t is 1 - h_t^2 times that of h_t.",
+            "What the network is asked",
+        ),
+        Mistake(
+            "W_hh not transposed",
+            _run_with(back=lambda W: W),
+            "on the way back you multiplied by W_hh as it is. An adjoint goes back with its "
+            "transpose.",
+            "What the network is asked",
+        ),
+        Mistake(
+            "mean over the blocks",
+            _mean_of_blocks,
+            "you averaged over the blocks. The losses of all blocks belong to one sum, and so do "
+            "their gradients.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
             "h_t for h_{t-1}",
             _run_with(met=1),
             "each adjoint is paired with the state of its own step. The weight met the state "
@@ -484,12 +624,25 @@ def _outputs(seed: int, T: int, q: int, scale: float, tau: float) -> dict[str, T
     return {"O": scale * O, "tau": tau}
 
 
+def _normalised(weights: Tensor) -> Tensor:
+    return weights / weights.sum(1, keepdim=True)
+
+
+_LARGE = torch.tensor([[3000.0, 2999.0, 0.0], [2.0, 1.0, 0.0]], dtype=torch.float64)
+
 chances = Exercise(
     "a_character_model.chances",
     chapter=CHAPTER,
     returns={"P": "(T, q)"},
     reference=_chances,
-    cases=[_outputs(1, 4, 5, 2.0, 0.5), _outputs(2, 3, 4, 2.0, 2.0), _outputs(3, 5, 3, 900.0, 0.7)],
+    cases=[
+        _outputs(1, 4, 5, 2.0, 0.5),
+        _outputs(2, 3, 4, 2.0, 2.0),
+        _outputs(3, 5, 3, 900.0, 0.7),
+        {"O": _LARGE, "tau": 0.5},
+        {"O": _LARGE, "tau": 2.0},
+        {"O": torch.tensor([[0.0, -3000.0, 0.0]], dtype=torch.float64), "tau": 1000.0},
+    ],
     mistakes=[
         Mistake(
             "multiplied by the temperature",
@@ -530,6 +683,35 @@ chances = Exercise(
             "your rows do not add up to 1: divide by their sum.",
             "Letting it write",
         ),
+        Mistake(
+            "overflow",
+            lambda O, tau: _normalised((O / tau).exp()),
+            "your exponentials overflow, and infinity over infinity is no number. Subtract each "
+            "row's largest value, after dividing by tau; it cancels.",
+            "Letting it write",
+        ),
+        Mistake(
+            "largest subtracted before dividing",
+            lambda O, tau: _normalised((O / tau - O.max(1, keepdim=True).values).exp()),
+            "you subtracted the largest output, but from outputs that were divided by tau already. "
+            "Divide first, then take the largest of the quotients.",
+            "Letting it write",
+        ),
+        Mistake(
+            "largest of the whole matrix",
+            lambda O, tau: _normalised((O / tau - (O / tau).max()).exp()),
+            "you subtracted the largest value of all steps. Where a row lies far below it, all its "
+            "exponentials are 0, and so is their sum. Each row has a largest value of its own.",
+            "Letting it write",
+        ),
+        Mistake(
+            "powers of the probabilities",
+            lambda O, tau: _normalised(torch.softmax(O, dim=1) ** (1 / tau)),
+            "you raised the probabilities to the power 1/tau. On paper that is the same; but a "
+            "probability that has become 0 in the computer stays 0, however warm it gets. Divide "
+            "the outputs.",
+            "Letting it write",
+        ),
     ],
     hints=(
         "Where does the temperature act: on the outputs, or on the probabilities?",
@@ -568,6 +750,13 @@ which_scheme = Exercise(
             "What an update costs",
         ),
         Mistake(
+            "coins taken for the dearest",
+            _PREDICTION | {"fewest updates": "randomized"},
+            "coins change a factor on each link and nothing else: the products are those of full "
+            "backpropagation. Somebody else walks back once for each lag.",
+            "What an update costs",
+        ),
+        Mistake(
             "blocks taken for the cheapest",
             _PREDICTION | {"most updates": "blocks"},
             "blocks save a few steps back, about one in a hundred multiplications. To make more "
@@ -577,8 +766,28 @@ which_scheme = Exercise(
         Mistake(
             "window taken for unbiased",
             _PREDICTION | {"right on average": "window"},
-            "a window drops all lags from K on, always. Only coins with the weight 1/p drop them "
-            "sometimes and make up for it.",
+            "a window drops all lags from K on, always. Only coins with the weight 1/kappa "
+            "drop them sometimes and make up for it.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
+            "full taken for a truncation",
+            _PREDICTION | {"right on average": "full"},
+            "full backpropagation is right for its stretch, but it cuts nothing inside. The "
+            "question asks for a scheme that truncates.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
+            "full taken for one depth",
+            _PREDICTION | {"every loss has one depth": "full"},
+            "uncut, the first loss of a stretch sees one step and the last one sees all S.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
+            "coins taken for one depth",
+            _PREDICTION | {"every loss has one depth": "randomized"},
+            "K is only the mean length of a history that has no beginning. Each draw of the coins "
+            "gives other depths, from one step to all.",
             "Four ways through a stretch",
         ),
         Mistake(
@@ -592,6 +801,19 @@ which_scheme = Exercise(
             _PREDICTION | {"longest mean depth": "randomized"},
             "a random history may be long, but its mean is below K. Uncut, the losses of a stretch "
             "see (S + 1)/2 on average.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
+            "window taken for the deepest",
+            _PREDICTION | {"longest mean depth": "window"},
+            "a window sees K steps everywhere. Compare that with (S + 1)/2 for the S of a stretch.",
+            "Four ways through a stretch",
+        ),
+        Mistake(
+            "windows taken for short",
+            _PREDICTION | {"short depths, long stretch": "window"},
+            "in a window every loss sees all K steps, so the mean is K. Where is a loss near the "
+            "beginning of something?",
             "Four ways through a stretch",
         ),
         Mistake(

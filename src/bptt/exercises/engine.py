@@ -497,12 +497,18 @@ def _relative_error(got: np.ndarray, right: np.ndarray) -> float:
 
 
 def _equal(got: _Array, other: _Array, tolerance: float) -> bool:
-    return got.values.shape == other.values.shape and bool(
-        np.isfinite(got.values).all()
-        and np.isfinite(other.values).all()
-        and _relative_error(got.values, other.values)
-        <= max(tolerance, got.rounding, other.rounding)
-    )
+    """Whether two arrays are the same; NaN and infinity must stand in the same places."""
+    if got.values.shape != other.values.shape:
+        return False
+    finite = np.isfinite(got.values)
+    if not np.array_equal(got.values[~finite], other.values[~finite], equal_nan=True):
+        return False
+    if finite.size and not finite.any():
+        return False  # without any number nothing can be recognised
+    if not np.isfinite(other.values[finite]).all():
+        return False
+    error = _relative_error(got.values[finite], other.values[finite])
+    return error <= max(tolerance, got.rounding, other.rounding)
 
 
 def _general_observation(pairs: list[tuple[np.ndarray, np.ndarray]], rows_are_steps: bool) -> str:
