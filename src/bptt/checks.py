@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
-from bptt.backward import bptt
+from bptt.backward import Gradients, bptt
 from bptt.loss import squared_error
 from bptt.museum import BackwardPass
 from bptt.rnn import RNN, Tape
@@ -95,16 +96,29 @@ class Check:
         """The judge: what must not exceed the tolerance."""
         return largest_difference if self.absolute else relative_error
 
+    @cache  # noqa: B019 (there are nine checks)
+    def right(self, seed: int) -> tuple[Tape, Tensor, Gradients]:
+        """The case and its right gradient: once for all backward passes that are tried on it."""
+        tape, dO = self.case(seed)
+        return tape, dO, bptt(tape, dO)
+
     def pairs(self, backward: BackwardPass, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Of each quantity, what ``backward`` says and what is right."""
-        tape, dO = self.case(seed)
-        actual, expected = backward(tape, dO), bptt(tape, dO)
+        tape, dO, expected = self.right(seed)
+        actual = backward(tape, dO)
         return {name: (getattr(actual, name), getattr(expected, name)) for name in QUANTITIES}
 
     def catches(self, backward: BackwardPass, seed: int) -> bool:
         """Whether a wrong gradient is noticed in the network with this seed."""
-        pairs = self.pairs(backward, seed)
-        return any(not self.measure(*pairs[name]) <= self.tolerance for name in self.compared)
+        return bool(self.wrong(self.pairs(backward, seed)))
+
+    def wrong(self, pairs: dict[str, tuple[Tensor, Tensor]]) -> list[str]:
+        """Which of the compared gradients are outside the tolerance, the nearest to the loss first.
+
+        Not-a-number is outside.
+        """
+        judged = ((name, self.measure(*pairs[name])) for name in self.compared)
+        return [name for name, error in judged if not error <= self.tolerance]
 
 
 @dataclass(frozen=True)
@@ -144,7 +158,11 @@ class Training:
 
     def catches(self, backward: BackwardPass, seed: int) -> bool:
         """Whether the loss failed to fall."""
-        losses = self.losses(backward, seed)
+        return self.alarmed(self.losses(backward, seed))
+
+    @staticmethod
+    def alarmed(losses: list[float]) -> bool:
+        """Whether the last loss is not below the first."""
         return not losses[-1] < losses[0]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -673,10 +673,10 @@ DEPOT: tuple[Stored, ...] = (
 )
 
 
-def truncated(longest: int) -> list[Stored]:
-    """All ways to cut the history after 2 to ``longest`` steps but the one with a room."""
+def truncated(lengths: Iterable[int]) -> list[Stored]:
+    """All ways to cut the history after so many steps but the one with a room."""
     found = []
-    for K in range(2, longest + 1):
+    for K in lengths:
         if K != 3:  # which is the exhibit
             found.append(
                 Stored(
