@@ -96,12 +96,13 @@ class Check:
         """The judge: what must not exceed the tolerance."""
         return largest_difference if self.absolute else relative_error
 
-    @cache  # noqa: B019 (there are nine checks)
+    @cache  # noqa: B019 (a check is small, and there are few)
     def right(self, seed: int) -> tuple[Tape, Tensor, Gradients]:
         """The case and its right gradient: once for all backward passes that are tried on it."""
         tape, dO = self.case(seed)
         return tape, dO, bptt(tape, dO)
 
+    @cache  # noqa: B019
     def pairs(self, backward: BackwardPass, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Of each quantity, what ``backward`` says and what is right."""
         tape, dO, expected = self.right(seed)
@@ -135,10 +136,11 @@ class Training:
     steps: int = 10
     rate: float = 0.1
 
-    def losses(self, backward: BackwardPass, seed: int) -> list[float]:
+    @cache  # noqa: B019
+    def losses(self, backward: BackwardPass, seed: int) -> tuple[float, ...]:
         """The loss before each step and after the last, on the network of the good design.
 
-        Where the weights overflow, the list ends with infinity.
+        Where the weights overflow, infinity comes last.
         """
         rnn, X, Y, h0 = GOOD.network(seed)
         found = []
@@ -152,16 +154,16 @@ class Training:
                 for W, dW in ((rnn.W_hx, g.W_hx), (rnn.W_hh, g.W_hh), (rnn.W_qh, g.W_qh))
             ]
             if not all(torch.isfinite(W).all() for W in moved):
-                return [*found, float("inf")]
+                return *found, float("inf")
             rnn = RNN(*moved)
-        return [*found, float(squared_error(rnn(X, h0).O, Y)[0])]
+        return *found, float(squared_error(rnn(X, h0).O, Y)[0])
 
     def catches(self, backward: BackwardPass, seed: int) -> bool:
         """Whether the loss failed to fall."""
         return self.alarmed(self.losses(backward, seed))
 
     @staticmethod
-    def alarmed(losses: list[float]) -> bool:
+    def alarmed(losses: tuple[float, ...]) -> bool:
         """Whether the last loss is not below the first."""
         return not losses[-1] < losses[0]
 

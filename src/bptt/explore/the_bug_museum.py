@@ -40,7 +40,6 @@ def _network_of(check: str) -> Check:
     return GOOD if isinstance(chosen, Training) else chosen
 
 
-@cache
 def _pairs(mistake: str, check: str) -> dict[str, tuple[Tensor, Tensor]]:
     """Of each gradient, what the mistake makes of it and what is right."""
     return _network_of(check).pairs(MUSEUM[mistake].broken, SEED)
@@ -53,8 +52,7 @@ def _errors(mistake: str, check: str) -> dict[str, float]:
     return {name: float(f"{relative_error(*pair):.3g}") for name, pair in pairs}
 
 
-@cache
-def _losses(mistake: str, check: str) -> list[float]:
+def _losses(mistake: str, check: str) -> tuple[float, ...]:
     """The losses of a training with the wrong gradient."""
     return CHECKS[check].losses(MUSEUM[mistake].broken, SEED)
 
