@@ -329,7 +329,7 @@ def wrong_with_identity(name):
 
 def end_of_training(backward):
     """What the cell of the chapter prints."""
-    return f"{replace(CHECKS['the loss falls'], steps=40).losses(backward, seed=0)[-1]:.12g}"
+    return f"{replace(CHECKS['the loss falls'], steps=25).losses(backward, seed=0)[-1]:.12g}"
 
 
 end = cache(end_of_training)
