@@ -402,7 +402,7 @@ class Exercise:
         elif len(names) == len(self.returns):
             begin = "This is exactly what the following mistake gives:"
         else:
-            begin = f"For {' and '.join(names)} you have what the following mistake gives:"
+            begin = f"For {' and '.join(names)} alone, you have what the following mistake gives:"
         return f'\n{begin} {mistake.diagnosis}\nRead again: "{mistake.section}" in {self.chapter}.'
 
     def _observe(self, got: list, expected: list, first: str) -> str:
