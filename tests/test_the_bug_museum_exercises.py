@@ -56,19 +56,41 @@ def test_the_patients_have_the_mistakes_of_the_key_and_no_name():
 
 
 def test_no_two_patients_have_the_same_signs():
-    """The five cases, the map, and whether anything comes back tell all ten apart."""
-
-    def comes_back(name):
-        tape, dO = GOOD.case(seed=0)
-        dO[:-1] = 0  # the message from step 2 to step 1 is read off dL/dh_0
-        return bool(MUSEUM[name].broken(tape, dO).h0.any())
-
-    cases = ("good design", "one step", "zero h_0", "symmetric W_hh", "loss at the last step")
-    signs = {
-        (tuple(ill(name, c) for c in cases), frozenset(wrong_pairs(name)), comes_back(name))
-        for name in PATIENTS
-    }
+    """The six cases that are printed and the map tell all ten apart."""
+    printed = re.search(r"^cases = \(([^)]*)\)", TEXT, re.M)[1]
+    cases = re.findall(r'"([^"]+)"', printed)
+    assert len(cases) == 6
+    signs = {(tuple(ill(n, c) for c in cases), frozenset(wrong_pairs(n))) for n in PATIENTS}
     assert len(signs) == 10
+
+
+def test_what_tells_the_two_patients_with_one_map_apart():
+    assert ill("slopes pulled out", "tiny weights") == set()
+    assert ill("immediate only", "tiny weights") == {"h0", "W_hh", "W_hx"}
+    tape, dO = GOOD.case(seed=0)
+    dO[:-1] = 0
+    for name, comes_back in (("immediate only", False), ("slopes pulled out", True)):
+        assert bool(MUSEUM[name].broken(tape, dO).h0.any()) == comes_back
+
+
+def test_what_the_diagnoses_say_of_clips_and_of_total_times_total():
+    tape, dO = GOOD.case(seed=0)
+    assert wrong(MUSEUM["slope forgotten"].broken, tape, dO / 1000)
+    assert not wrong(MUSEUM["clipped inside"].broken, tape, dO / 1000)
+    assert ill("clipped inside", "one step") <= {"h0"}
+    assert ill("state's gradient never cleared", "good design") == {"h0", "W_hh", "W_hx"}
+    assert wrong_pairs("total times total") == {(t, j) for t in range(1, 8) for j in range(1, t)}
+    assert {(t, t) for t in range(2, 8)} <= wrong_pairs("assigned, not added")
+
+
+def test_one_step_cut_out_of_the_adjoint_gets_a_message_of_the_exercise():
+    def cut(dO, backward, right):
+        return [float((backward(dO[t : t + 1]) - right(dO)).norm()) for t in range(len(dO))]
+
+    result = ex.errors_by_loss.check(cut)
+    assert result.outcome == "raised"
+    assert "expected an adjoint of all steps, shape (7, 3, 3), got (1, 3, 3)" in result.message
+    assert "has zeros" in result.message
 
 
 @pytest.mark.parametrize(
@@ -135,10 +157,15 @@ def test_the_verdicts_do_not_depend_on_the_network(line):
 def test_the_counts_of_one_hot_losses():
     generator = torch.Generator().manual_seed(0)
     normal = lambda *s: torch.randn(*s, generator=generator, dtype=torch.float64)  # noqa: E731
-    tape = RNN(normal(4, 2), normal(4, 4) / 2, normal(4, 4))(normal(7, 3, 2), normal(3, 4))
-    units = torch.eye(84, dtype=torch.float64).reshape(84, 7, 3, 4)
+    tape = RNN(normal(4, 2), normal(4, 4) / 2, normal(5, 4))(normal(7, 3, 2), normal(3, 4))
+    units = torch.eye(105, dtype=torch.float64).reshape(105, 7, 3, 5)
+    assert GOOD.case(0)[0].O.shape == tape.O.shape
     expected = dict(ex.one_hot.reference)
-    assert expected.pop("one-hot losses") == 84 == tape.O.numel()
+    steps = [expected.pop(f"never cleared: {which} step") for which in ("first", "last")]
+    uncleared = MUSEUM["state's gradient never cleared"].broken
+    ill = [t for t, unit in enumerate(units[::15], start=1) if wrong(uncleared, tape, unit)]
+    assert [ill[0], ill[-1]] == steps and ill == list(range(2, 7))
+    assert expected.pop("one-hot losses") == 105 == tape.O.numel()
     for name, count in expected.items():
         assert sum(bool(wrong(MUSEUM[name].broken, tape, unit)) for unit in units) == count
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
-from bptt.backward import bptt
+from bptt.backward import Gradients, bptt
 from bptt.loss import squared_error
 from bptt.museum import BackwardPass
 from bptt.rnn import RNN, Tape
@@ -95,16 +96,30 @@ class Check:
         """The judge: what must not exceed the tolerance."""
         return largest_difference if self.absolute else relative_error
 
+    @cache  # noqa: B019 (a check is small, and there are few)
+    def right(self, seed: int) -> tuple[Tape, Tensor, Gradients]:
+        """The case and its right gradient: once for all backward passes that are tried on it."""
+        tape, dO = self.case(seed)
+        return tape, dO, bptt(tape, dO)
+
+    @cache  # noqa: B019
     def pairs(self, backward: BackwardPass, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
         """Of each quantity, what ``backward`` says and what is right."""
-        tape, dO = self.case(seed)
-        actual, expected = backward(tape, dO), bptt(tape, dO)
+        tape, dO, expected = self.right(seed)
+        actual = backward(tape, dO)
         return {name: (getattr(actual, name), getattr(expected, name)) for name in QUANTITIES}
 
     def catches(self, backward: BackwardPass, seed: int) -> bool:
         """Whether a wrong gradient is noticed in the network with this seed."""
-        pairs = self.pairs(backward, seed)
-        return any(not self.measure(*pairs[name]) <= self.tolerance for name in self.compared)
+        return bool(self.wrong(self.pairs(backward, seed)))
+
+    def wrong(self, pairs: dict[str, tuple[Tensor, Tensor]]) -> list[str]:
+        """Which of the compared gradients are outside the tolerance, the nearest to the loss first.
+
+        Not-a-number is outside.
+        """
+        judged = ((name, self.measure(*pairs[name])) for name in self.compared)
+        return [name for name, error in judged if not error <= self.tolerance]
 
 
 @dataclass(frozen=True)
@@ -121,10 +136,11 @@ class Training:
     steps: int = 10
     rate: float = 0.1
 
-    def losses(self, backward: BackwardPass, seed: int) -> list[float]:
+    @cache  # noqa: B019
+    def losses(self, backward: BackwardPass, seed: int) -> tuple[float, ...]:
         """The loss before each step and after the last, on the network of the good design.
 
-        Where the weights overflow, the list ends with infinity.
+        Where the weights overflow, infinity comes last.
         """
         rnn, X, Y, h0 = GOOD.network(seed)
         found = []
@@ -138,13 +154,17 @@ class Training:
                 for W, dW in ((rnn.W_hx, g.W_hx), (rnn.W_hh, g.W_hh), (rnn.W_qh, g.W_qh))
             ]
             if not all(torch.isfinite(W).all() for W in moved):
-                return [*found, float("inf")]
+                return *found, float("inf")
             rnn = RNN(*moved)
-        return [*found, float(squared_error(rnn(X, h0).O, Y)[0])]
+        return *found, float(squared_error(rnn(X, h0).O, Y)[0])
 
     def catches(self, backward: BackwardPass, seed: int) -> bool:
         """Whether the loss failed to fall."""
-        losses = self.losses(backward, seed)
+        return self.alarmed(self.losses(backward, seed))
+
+    @staticmethod
+    def alarmed(losses: tuple[float, ...]) -> bool:
+        """Whether the last loss is not below the first."""
         return not losses[-1] < losses[0]
 
 

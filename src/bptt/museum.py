@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bptt.backward import Gradients, require_adjoint
 from bptt.rnn import Tape
+from bptt.truncate import bptt_blocks, bptt_window
 
 BackwardPass = Callable[[Tape, Tensor], Gradients]
 
@@ -529,3 +530,191 @@ MUSEUM: dict[str, Bug] = {
         ),
     )
 }
+
+
+# ---- the depot: mistakes without a room -----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A mistake of the depot.
+
+    Attributes:
+        says: goes on after "a backward pass".
+        likely: one sentence, how to repair it.
+        broken: the backward pass: ``broken(tape, dO)``.
+        exhibit: the name of the exhibit that is the same mistake in another size, or nothing.
+    """
+
+    says: str
+    likely: str
+    broken: BackwardPass
+    exhibit: str = ""
+
+
+def variant(
+    *,
+    slope: Callable[[Tensor], Tensor] = lambda h: 1 - h**2,
+    adjoint: Callable[[Tensor, Tensor, Tensor], Tensor] = lambda slope, own, future: (
+        slope * (own + future)
+    ),
+    paired: Callable[[Tensor, Tensor], Tensor] = lambda dh, dz: dz,
+    passed_on: Callable[[Tensor, Tensor], Tensor] = lambda dh, dz: dz,
+    inputs: Callable[[Tensor], Tensor] = lambda X: X,
+    message: Callable[[Tensor], Tensor] = lambda message: message,
+    initial: Callable[[Tensor], Tensor] = lambda message: message,
+    first: int = 1,
+    behind: int = 0,
+) -> BackwardPass:
+    """The right backward pass with one part exchanged.
+
+    Args:
+        slope: of the state h_t.
+        adjoint: dL/dz_t from the slope, what o_t passes to h_t, and what step t + 1 does.
+        paired: what meets the inputs and states, from dL/dh_t and dL/dz_t.
+        passed_on: what goes back through W_hh, from the same.
+        inputs: what stands in the place of x_1, ..., x_T.
+        message: what becomes of each message from a step to the one before.
+        initial: what becomes of the last message, the gradient of h_0.
+        first: the last step that the loop visits.
+        behind: how many steps at the end it leaves out.
+    """
+
+    def broken(tape: Tape, dO: Tensor) -> Gradients:
+        X, H, W_hh, W_qh = unpack(tape, dO)
+        partner, future = inputs(X), torch.zeros_like(H[0])
+        dW_hx, dW_hh, dW_qh = (torch.zeros_like(W) for W in (tape.rnn.W_hx, W_hh, W_qh))
+        for t in range(len(X) - behind, first - 1, -1):
+            own = dO[t - 1] @ W_qh
+            dh, dz = own + future, adjoint(slope(H[t]), own, future)
+            meets = paired(dh, dz)
+            dW_hx += meets.T @ partner[t - 1]
+            dW_hh += meets.T @ H[t - 1]
+            dW_qh += dO[t - 1].T @ H[t]
+            future = message(passed_on(dh, dz) @ W_hh)
+        return Gradients(dW_hx, dW_hh, dW_qh, initial(future))
+
+    return broken
+
+
+def _mean_of_batch(rows: Tensor) -> Tensor:
+    return rows.mean(0).expand_as(rows)
+
+
+_SLOPE = "The slope at z_t is 1 - h_t^2, with the state as it is."
+
+DEPOT: tuple[Stored, ...] = (
+    Stored(
+        "with the slope 1 - tanh(h_t)^2",
+        "h_t is tanh(z_t) already: take its square, not that of its tanh.",
+        variant(slope=lambda h: 1 - torch.tanh(h) ** 2),
+    ),
+    Stored("with the slope 1 - h_t", _SLOPE, variant(slope=lambda h: 1 - h)),
+    Stored(
+        "with h_t (1 - h_t), the slope of the sigmoid",
+        _SLOPE,
+        variant(slope=lambda h: h * (1 - h)),
+    ),
+    Stored(
+        "with the slope of the ReLU",
+        _SLOPE,
+        variant(slope=lambda h: (h > 0).to(h.dtype)),
+    ),
+    Stored(
+        "in which only what comes from o_t meets the slope",
+        "Add what comes back from step t + 1 first, then multiply the sum by the slope.",
+        variant(adjoint=lambda slope, own, future: slope * own + future),
+    ),
+    Stored(
+        "in which only what comes back from step t + 1 meets the slope",
+        "Add what comes from o_t first, then multiply the sum by the slope.",
+        variant(adjoint=lambda slope, own, future: own + slope * future),
+    ),
+    Stored(
+        "that pairs dL/dh_t with the inputs and the states",
+        "Pair dL/dz_t with them: the weights stand inside the tanh.",
+        variant(paired=lambda dh, dz: dh),
+    ),
+    Stored(
+        "that sends dL/dh_t through W_hh",
+        "Send dL/dz_t: the way from h_t back to h_{t-1} begins with the slope.",
+        variant(passed_on=lambda dh, dz: dh),
+    ),
+    Stored(
+        "that pairs dL/dz_t with x_{t-1}",
+        "Pair it with x_t, the input of the same step.",
+        variant(inputs=lambda X: torch.cat([torch.zeros_like(X[:1]), X[:-1]])),
+    ),
+    Stored(
+        "that pairs dL/dz_t with x_{t-1}, and dL/dz_1 with x_T",
+        "Pair it with x_t: an index -1 is the last row, not the one before the first.",
+        variant(inputs=lambda X: X.roll(1, 0)),
+    ),
+    Stored(
+        "with the gradient of h_0 averaged over the batch",
+        "Keep one row for each sequence: h_0 is not shared.",
+        variant(initial=_mean_of_batch),
+    ),
+    Stored(
+        "with each message averaged over the batch",
+        "Keep one row for each sequence: only the weights are shared.",
+        variant(message=_mean_of_batch),
+    ),
+    Stored(
+        "that never visits step 1",
+        "Let the loop end one step earlier in time.",
+        variant(first=2),
+    ),
+    Stored(
+        "that never visits the last step",
+        "Let the loop begin with step T.",
+        variant(behind=1),
+    ),
+)
+
+
+def truncated(lengths: Iterable[int]) -> list[Stored]:
+    """All ways to cut the history after so many steps but the one with a room."""
+    found = []
+    for K in lengths:
+        if K != 3:  # which is the exhibit
+            found.append(
+                Stored(
+                    f"in blocks of {K} steps",
+                    f"{MUSEUM['cut into blocks'].likely} A block has {K} steps here.",
+                    lambda tape, dO, K=K: bptt_blocks(tape, dO, K),
+                    "cut into blocks",
+                )
+            )
+        found.append(
+            Stored(
+                f"in which a loss reaches back {K} steps, its own included",
+                "It is truncated: carry the adjoint back to step 1, or call the result truncated.",
+                lambda tape, dO, K=K: bptt_window(tape, dO, K),
+            )
+        )
+    return found
+
+
+def clipped(limit: float) -> list[Stored]:
+    """Messages clipped to a limit, entry by entry or by the norm of each row or of all rows."""
+    likely = MUSEUM["clipped inside"].likely
+
+    def by_norm(rows: Tensor, axes: tuple[int, ...]) -> Tensor:
+        norm = torch.linalg.vector_norm(rows, dim=axes, keepdim=True)
+        return rows * (limit / norm.clamp(min=limit))
+
+    ways = {
+        "entry by entry": lambda rows: rows.clamp(-limit, limit),
+        "by the norm of a row": lambda rows: by_norm(rows, (1,)),
+        "by the norm of all rows": lambda rows: by_norm(rows, (0, 1)),
+    }
+    return [
+        Stored(
+            f"that clips messages {how}",
+            f"{likely} The limit is {limit:.4g} {how}.",
+            variant(message=clip),
+            "clipped inside",
+        )
+        for how, clip in ways.items()
+    ]

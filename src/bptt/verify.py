@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from bptt.arguments import require_option
 from bptt.backward import Gradients, bptt
 from bptt.loss import REDUCTIONS, cross_entropy, squared_error
 from bptt.rnn import RNN, Tape, augment
-from bptt.truncate import bptt_blocks
 
 Loss = Callable[[Tensor], Tensor]  # outputs (T, B, q) -> scalar
 
@@ -219,11 +217,14 @@ class Report:
         use_step: the last step whose use of W_hx contributes wrongly to the gradient of this loss,
             the first that a backward pass meets; ``None`` if no use does.
         pairs: ``(T, T)``, whether the loss of step t (row t-1) has the right contribution from the
-            use at step j (column j-1); ``None`` if all is right.
+            use at step j (column j-1); ``None`` if all is right, or if the losses of single steps
+            do not add up.
+        place: what was seen with one loss at a time.
         mistakes: the names of the mistakes of :data:`bptt.museum.MUSEUM` that give these numbers:
             those that alone give all of them, or else those that each give one wrong gradient.
         explanation: how to repair them, or else what the numbers look like.
         not_compared: the names of the gradients that the function did not return.
+        steps: how long the sequences were.
     """
 
     errors: dict[str, float]
@@ -231,9 +232,11 @@ class Report:
     loss_step: int | None = None
     use_step: int | None = None
     pairs: Tensor | None = None
+    place: str = ""
     mistakes: tuple[str, ...] = ()
     explanation: str = ""
     not_compared: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
 
     @property
     def correct(self) -> bool:
@@ -248,38 +251,21 @@ class Report:
     def __str__(self) -> str:
         missing = "".join(f" {name} was not compared." for name in self.not_compared)
         if self.correct:
-            return f"Correct: {_listed(self.errors)} agree with two oracles.{missing}"
+            return (
+                f"Correct: {_listed(self.errors)} agree with two oracles on sequences of "
+                f"{_listed(map(str, self.steps))} steps.{missing}"
+            )
         right = [name for name in self.errors if name not in self.wrong]
         lines = [
             f"First wrong gradient, seen from the loss: {self.quantity}, relative error "
             f"{self.errors[self.quantity]:.1e}. Wrong: {_listed(self.wrong)}. Right: "
             f"{_listed(right) or 'none'}.{missing}",
-            self._place(),
+            self.place,
             self.explanation,
         ]
         return "\n".join(line for line in lines if line)
 
     __repr__ = __str__
-
-    def _place(self) -> str:
-        lines = []
-        if self.loss_step is None:
-            lines.append("The loss of no single step shows it.")
-        else:
-            t, j = self.loss_step, self.use_step
-            alone = f"The loss of step {t} alone gives a wrong {self.quantity}"
-            before = "" if t == 1 else ", those of the steps before do not"
-            if j is None:
-                uses = "every use of W_hx contributes rightly to it, so dL/dz_t is right"
-            else:
-                uses = f"the use at step {j} is the first on the way back to contribute wrongly"
-            lines.append(f"{alone}{before}: {uses}.")
-        if not self.pairs.all():
-            lines.append("Loss of step, and its uses at steps 1, 2, ...: . is right, x is wrong.")
-            for row, pairs in enumerate(self.pairs.tolist()):
-                marks = [("." if j <= row else " ") if ok else "x" for j, ok in enumerate(pairs)]
-                lines.append(f"{row + 1:>6}  {' '.join(marks)}".rstrip())
-        return "\n".join(lines)
 
 
 def verify(
@@ -311,9 +297,11 @@ def verify(
             my_loss(*leaves, X, Y).backward()
             return [leaf.grad for leaf in leaves]
 
-    The answers are compared with :func:`bptt.bptt` and with automatic differentiation. If one is
-    wrong, targets that differ at one step show the loss of this step alone, and inputs that are
-    unit vectors show the contribution of each step as a column of the gradient of W_hx.
+    The answers are compared with :func:`bptt.bptt` and with automatic differentiation, on three
+    networks. The last one has a long sequence and large adjoints, so that a history that is cut
+    after fewer than 50 steps shows, and a message that is clipped. If an answer is wrong, targets
+    that differ at one step show the loss of this step alone, and inputs that are unit vectors show
+    the contribution of each step as a column of the gradient of W_hx.
 
     Args:
         gradients: your function; it must leave its arguments as they are.
@@ -336,24 +324,40 @@ def verify(
     if not callable(gradients):
         raise TypeError(f"gradients: expected a function, got {type(gradients).__name__}")
     subject = _Subject(gradients, loss, reduction, biases, initial_state)
-    cases = [subject.case(T, B, d, n, q) for T, B, d, n, q in ((7, 3, 2, 5, 4), (8, 2, 3, 6, 5))]
+    cases = [subject.case(7, 3, 2, 5, 4), subject.case(8, 2, 3, 6, 5), subject.long_case()]
+    steps = tuple(len(case["X"]) for case in cases)
     got = [subject.ask(case) for case in cases]
     right = [subject.right(case) for case in cases]
     names = [name for name in _ORDER if all(name in answer for answer in got)]
     tolerance = max(_TOLERANCES[g.dtype] for answer in got for g in answer.values())
 
-    got = [{name: answer[name] for name in names} for answer in got]
-    errors = {
-        name: max(relative_error(g[name], r[name]) for g, r in zip(got, right, strict=True))
+    triples = {
+        name: [(g[name], r[name], case) for g, r, case in zip(got, right, cases, strict=True)]
         for name in names
     }
+    each = {name: [relative_error(g, r) for g, r, _ in triples[name]] for name in names}
+    errors = {name: max(found) for name, found in each.items()}
     wrong = tuple(name for name in names if not errors[name] <= tolerance)
     missing = ("h0",) if "h0" not in names else ()
     if not wrong:
-        return Report(errors, not_compared=missing)
-    loss_step, use_step, pairs = _locate(subject, wrong[0], tolerance)
-    mistakes, explanation = _explain(subject, cases, got, right, wrong, tolerance)
-    return Report(errors, wrong, loss_step, use_step, pairs, mistakes, explanation, missing)
+        return Report(errors, not_compared=missing, steps=steps)
+    at_fault = {
+        T for name in wrong for T, e in zip(steps, each[name], strict=True) if e > tolerance
+    }
+    where = _locate(subject, wrong[0], tolerance)
+    mistakes, explanation = _explain(subject, triples, wrong, where, tolerance)
+    return Report(
+        errors,
+        wrong,
+        where.loss_step,
+        where.use_step,
+        where.pairs,
+        where.told(wrong[0], [T for T in steps if T not in at_fault], max(steps)),
+        mistakes,
+        explanation,
+        missing,
+        steps,
+    )
 
 
 class _Subject:
@@ -387,10 +391,23 @@ class _Subject:
             return case | {"Y": torch.randint(q, (T, B), generator=generator)}
         return case | {"Y": 8 * normal(T, B, q)}
 
-    def other_target(self, case: Named, step: int) -> Named:
-        """The same case with other targets at one step."""
+    def long_case(self) -> Named:
+        """Fifty steps over which little fades, and adjoints in the hundreds.
+
+        W_hh nearly keeps lengths and the states are small. So a loss still reaches back over a
+        history longer than the blocks and windows in use, and the limit of a clip is exceeded.
+        """
+        case = self.case(50, B=2, d=2, n=4, q=3)
+        Q, R = torch.linalg.qr(case["W_hh"])
+        case["W_hh"] = (61 * Q * R.diag().sign()).round() / 64
+        sizes = {"W_hx": 1 / 8, "b_h": 1 / 16, "W_qh": 512}
+        return case | {name: size * case[name] for name, size in sizes.items() if name in case}
+
+    def other_target(self, case: Named, *steps: int) -> Named:
+        """The same case with other targets at some steps."""
         Y = case["Y"].clone()
-        Y[step - 1] += 1
+        for step in steps:
+            Y[step - 1] += 1
         if self.loss == "cross_entropy":
             Y %= len(case["W_qh"])
         return case | {"Y": Y}
@@ -420,6 +437,8 @@ class _Subject:
                     relative_error(value.T, right[name]) <= _TOLERANCES[value.dtype]
                 )
                 hint = ": it is the transpose of the right one" if transposed else ""
+                if name == "h0":
+                    hint = ": one row for each sequence"
                 got = tuple(value.shape)
                 raise ValueError(f"{name}: expected shape {wanted}, got {got}{hint}")
             if not torch.isfinite(value).all():
@@ -442,9 +461,12 @@ class _Subject:
                 f"gradients: expected a function that returns a tuple or a dict of "
                 f"{', '.join(names)}, got {type(answer).__name__}"
             )
-        for name in names:
-            if name not in answer and name != "h0":
-                raise ValueError(f"{name}: expected a gradient of this name, got {list(answer)}")
+        missing = [name for name in names if name not in answer]
+        if missing and (missing != ["h0"] or any(key not in names for key in answer)):
+            raise ValueError(
+                f"{missing[0]}: expected a dict with the keys {', '.join(names)}, got "
+                f"{', '.join(map(str, answer)) or 'none'}"
+            )
         return {
             name: _as_tensor(name, answer[name])
             for name in names
@@ -514,11 +536,20 @@ class _Subject:
 
 
 def _as_tensor(name: str, value: Any) -> Tensor:
-    """A gradient of the reader, without its history."""
+    """A gradient of the reader, without its history; lists of numbers are taken as float64."""
+    if isinstance(value, list):
+        try:
+            value = np.array(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{name}: expected a tensor or an array of numbers, got a list of something else"
+            ) from None
     if not isinstance(value, Tensor | np.ndarray):
         raise TypeError(f"{name}: expected a tensor or an array, got {type(value).__name__}")
     if str(value.dtype).removeprefix("torch.") not in ("float64", "float32"):
         raise TypeError(f"{name}: expected float64 or float32, got {value.dtype}")
+    if isinstance(value, np.ndarray):
+        value = value.copy()  # torch warns of an array that it may not write to
     return torch.as_tensor(value).detach().cpu()
 
 
@@ -527,9 +558,92 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _locate(
-    subject: _Subject, quantity: str, tolerance: float
-) -> tuple[int | None, int | None, Tensor]:
+def _counted(noun: str, numbers: list[int]) -> str:
+    """A noun and its numbers: ``step 1``, ``steps 1 to 6``, ``steps 1 and 7``."""
+    if len(numbers) == 1:
+        return f"{noun} {numbers[0]}"
+    if numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) > 2:
+        return f"{noun}s {numbers[0]} to {numbers[-1]}"
+    return f"{noun}s {_listed(map(str, numbers))}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Where:
+    """What one loss at a time shows; the first three fields are those of :class:`Report`.
+
+    Attributes:
+        moves: whether other targets change the right gradient at all.
+        adds_up: whether the gradients of single losses add up to that of all.
+        repeats: whether the function gives the same answer twice; asked only if they do not.
+        base_wrong: whether the gradient of all losses is wrong.
+        deaf: the steps whose loss contributes nothing, although it should.
+        silent: the steps whose use of W_hx contributes nothing to any loss, although it should.
+    """
+
+    loss_step: int | None
+    use_step: int | None
+    pairs: Tensor | None
+    moves: bool
+    adds_up: bool
+    repeats: bool
+    base_wrong: bool
+    deaf: list[int]
+    silent: list[int]
+
+    def told(self, quantity: str, well: list[int], longest: int) -> str:
+        """The place of the mistake in words; ``well`` are the lengths without a mistake."""
+        if not self.moves:
+            return "The loss does not depend on Y, so no step can be tried alone."
+        if not self.repeats:
+            return "Called twice with the same numbers, your function gives two answers: noise?"
+        if not self.adds_up:
+            return (
+                "The errors of single losses do not add up: the mistake depends on the size of the "
+                "loss, as clipping does, and so it has no place among the steps."
+            )
+        lines = []
+        if self.loss_step is not None:
+            lines.append(self._first(quantity))
+        elif self.base_wrong:
+            lines.append(
+                "The error does not depend on the loss: no loss of a single step shows it. Is "
+                "something added to the gradient, a weight decay or what an earlier call has left?"
+            )
+        elif well:
+            lines.append(
+                f"Nothing is wrong on sequences of {_listed(map(str, well))} steps. It takes a "
+                f"longer one, here of {longest} steps, or a larger loss."
+            )
+        else:
+            lines.append("With one loss at a time nothing is wrong.")
+        if not self.pairs.all():
+            lines.append("Loss of step, and its uses at steps 1, 2, ...: . is right, x is wrong.")
+            for row, pairs in enumerate(self.pairs.tolist()):
+                marks = [("." if j <= row else " ") if ok else "x" for j, ok in enumerate(pairs)]
+                lines.append(f"{row + 1:>6}  {' '.join(marks)}".rstrip())
+        if self.deaf:
+            late = " Does your loop begin too late?" if self.deaf == [len(self.pairs)] else ""
+            lines.append(f"Nothing comes from the loss of {_counted('step', self.deaf)}.{late}")
+        if self.silent:
+            steps = _counted("step", self.silent)
+            early = " Does your loop end too early?" if self.silent == [1] else ""
+            lines.append(f"The use at {steps} contributes nothing, whatever the loss.{early}")
+        return "\n".join(lines)
+
+    def _first(self, quantity: str) -> str:
+        t, j = self.loss_step, self.use_step
+        alone = f"The loss of step {t} alone gives a wrong {quantity}"
+        before = "" if t == 1 else ", those of the steps before do not"
+        if j is not None:
+            uses = f"the use at step {j} is the first on the way back to contribute wrongly"
+        elif self.pairs.all():
+            uses = "every use of W_hx contributes rightly, for every loss, so each dL/dz_t is right"
+        else:
+            uses = "for this loss every use of W_hx contributes rightly; for other losses see below"
+        return f"{alone}{before}: {uses}."
+
+
+def _locate(subject: _Subject, quantity: str, tolerance: float) -> _Where:
     """The first loss whose gradient is wrong alone, the use where it goes wrong, and all pairs.
 
     The gradient is linear in dL/dO. So the difference of two answers whose targets differ at one
@@ -539,113 +653,272 @@ def _locate(
     T = 7
     case = subject.case(T, B=2, d=T, n=5, q=4)
     case["X"] = torch.eye(T, dtype=torch.float64)[:, None].repeat(1, 2, 1)
-    base, right_base = subject.ask(case), subject.right(case)
-    got, right, adjoints, right_adjoints = [], [], [], []
-    for step in range(1, T + 1):
-        other = subject.other_target(case, step)
-        answer, expected = subject.ask(other), subject.right(other)
-        got.append((answer[quantity] - base[quantity]).double())
-        right.append(expected[quantity] - right_base[quantity])
-        adjoints.append((answer["W_hx"] - base["W_hx"]).T.double())
-        right_adjoints.append((expected["W_hx"] - right_base["W_hx"]).T)
+    base = subject.ask(case), subject.right(case)
 
-    def agree(got: list[Tensor], right: list[Tensor], axes: int) -> Tensor:
-        got, right = torch.stack(got).flatten(axes), torch.stack(right).flatten(axes)
-        return (got - right).norm(dim=-1) <= tolerance * right.norm(dim=-1).max()
+    def differences(*steps: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """The reader's and the right gradient of these losses: the quantity, and by steps."""
+        other = subject.other_target(case, *steps)
+        found = []
+        for answer, before in zip((subject.ask(other), subject.right(other)), base, strict=True):
+            W_hx = (answer["W_hx"] - before["W_hx"]).T.double()
+            found.append(((answer[quantity] - before[quantity]).double(), W_hx))
+        return tuple(zip(*found, strict=True))
 
-    pairs = agree(adjoints, right_adjoints, 2)  # (T, T): loss, step of the adjoint
-    faulty = (~agree(got, right, 1)).nonzero()
-    if not len(faulty):
-        return None, None, pairs
-    row = int(faulty[0])
-    columns = (~pairs[row]).nonzero()
-    return row + 1, int(columns[-1]) + 1 if len(columns) else None, pairs
+    single = [differences(step) for step in range(1, T + 1)]
+    got, right = (torch.stack([pair[0][who] for pair in single]).flatten(1) for who in (0, 1))
+    adjoints, right_adjoints = (torch.stack([pair[1][who] for pair in single]) for who in (0, 1))
+    pairs = _agree(adjoints, right_adjoints, tolerance)  # (T, T): loss, step of the adjoint
+    faulty = (~_agree(got, right, tolerance)).nonzero()
+    base_wrong = not relative_error(base[0][quantity], base[1][quantity]) <= tolerance
+
+    together = differences(*range(1, T + 1))
+    sums = (got.sum(0), right.sum(0)), (adjoints.sum(0), right_adjoints.sum(0))
+    apart, right_apart = (
+        [
+            float(torch.linalg.vector_norm(parts[who] - whole[who].reshape(parts[who].shape)))
+            for parts, whole in zip(sums, together, strict=True)
+        ]
+        for who in (0, 1)
+    )
+    largest = [float(right.abs().max()), float(right_adjoints.abs().max())]
+    adds_up = any(r > 1e-6 * size for r, size in zip(right_apart, largest, strict=True)) or all(
+        a <= 10 * tolerance * size for a, size in zip(apart, largest, strict=True)
+    )
+    moves = bool(right.any())
+    if not moves or not adds_up:
+        repeats = torch.equal(subject.ask(case)[quantity], base[0][quantity])
+        return _Where(None, None, None, moves, adds_up, repeats, base_wrong, [], [])
+    nothing = (adjoints == 0).all(2) & (right_adjoints != 0).any(2)
+    uses = torch.ones(T, T, dtype=torch.bool).tril()
+    deaf = (nothing | ~uses).all(1)
+    heard = uses & ~deaf[:, None]
+    silent = (nothing | ~heard).all(0) & heard.any(0)
+    row = int(faulty[0]) if len(faulty) else None
+    columns = (~pairs[row]).nonzero() if row is not None else ()
+    return _Where(
+        None if row is None else row + 1,
+        int(columns[-1]) + 1 if len(columns) else None,
+        pairs,
+        moves,
+        adds_up,
+        True,
+        base_wrong,
+        (deaf.nonzero().flatten() + 1).tolist(),
+        (silent.nonzero().flatten() + 1).tolist(),
+    )
+
+
+def _agree(got: Tensor, right: Tensor, tolerance: float) -> Tensor:
+    """Of each row (last axis), whether it is right, beside the largest row."""
+    return (got - right).norm(dim=-1) <= tolerance * right.norm(dim=-1).max()
 
 
 def _explain(
     subject: _Subject,
-    cases: list[Named],
-    got: list[Named],
-    right: list[Named],
+    triples: dict[str, list[tuple[Tensor, Tensor, Named]]],
     wrong: tuple[str, ...],
+    where: _Where,
     tolerance: float,
 ) -> tuple[tuple[str, ...], str]:
     """The mistakes that give the wrong numbers, and what to say about them."""
-    from bptt.museum import MUSEUM  # not above: the museum measures its errors with this module
-
-    known = [(name, bug.broken) for name, bug in MUSEUM.items()]
-    known += [("cut into blocks", partial(bptt_blocks, length=K)) for K in (2, 4, 5, 6, 7)]
-    agreeing: dict[str, set[str]] = {name: set() for name in MUSEUM}
-    tapes = [subject.tape(case) for case in cases]
-    for name, broken in known:
-        answers = [subject.broken(broken, *tape) for tape in tapes]
-        same = {
-            quantity
-            for quantity in got[0]
-            if all(
-                relative_error(g[quantity], a[quantity]) <= tolerance
-                for g, a in zip(got, answers, strict=True)
-            )
-        }
-        agreeing[name] = max(agreeing[name], same, key=len)
-
-    everywhere = tuple(name for name, same in agreeing.items() if same == set(got[0]))
+    agreeing = _agreeing(subject, triples, wrong, tolerance)
+    everywhere = [known for known, same in agreeing if same == set(triples)]
     if everywhere:
         begin = "" if len(everywhere) == 1 else "Several mistakes give these numbers.\n"
-        tell = [f'These are the numbers of "{name}". {MUSEUM[name].likely}' for name in everywhere]
-        return everywhere, begin + "\n".join(tell)
+        tell = [f"These are the numbers of {known.called} {known.likely}" for known in everywhere]
+        names = dict.fromkeys(known.exhibit for known in everywhere if known.exhibit)
+        return tuple(names), begin + "\n".join(tell)
+    if clipped := _clipped_at_the_end(triples, wrong):
+        return (), clipped
 
     found: list[str] = []
     said: dict[str, list[str]] = {}  # a sentence -> the gradients that it is true of
+    h0_right = "h0" in triples and "h0" not in wrong
     for quantity in wrong:
-        names = [name for name, same in agreeing.items() if quantity in same]
-        triples = [(g[quantity], r[quantity], c) for g, r, c in zip(got, right, cases, strict=True)]
-        if len(names) == 1:
-            found += [name for name in names if name not in found]
-            sentence = f'as in "{names[0]}". {MUSEUM[names[0]].likely}'
+        best, known = 0, []
+        for candidate, same in agreeing:
+            fits = len(same & set(wrong)) + len(same) / 100 if quantity in same else 0
+            if fits and fits >= best:
+                best, known = fits, [*(known if fits == best else ()), candidate]
+        symptom = _symptom(quantity, triples[quantity], h0_right)
+        if len(known) == 1:
+            if known[0].exhibit and known[0].exhibit not in found:
+                found.append(known[0].exhibit)
+            sentence = f"as in {known[0].called} {known[0].likely}"
         else:
-            sentence = f"{_symptom(triples) or 'unlike any mistake of the museum'}."
+            sentence = f"{symptom or 'unlike any mistake of the museum'}."
         said.setdefault(sentence, []).append(quantity)
     lines = ["No single mistake of the museum gives all these numbers."]
     lines += [f"{_listed(quantities)}: {sentence}" for sentence, quantities in said.items()]
-    if "W_qh" in wrong and not found:
+    nearly = all(_close(*triple[:2]) for name in wrong for triple in triples[name])
+    if "W_qh" in wrong and not found and not h0_right and not nearly:
         lines.append(
             "W_qh needs no way back through time. See first that verify and your function mean the "
             "same loss and the same forward pass, h_0 included."
         )
+    diagonal_wrong = where.pairs is not None and not where.pairs.diagonal().any()
+    if "W_qh" in triples and "W_qh" not in wrong and not found and diagonal_wrong:
+        lines.append(
+            "W_qh is right, and each loss is wrong at its own step already: look at the slope, or "
+            "at what else makes dL/dz_t of dL/dh_t."
+        )
     return tuple(found), "\n".join(lines)
 
 
-def _symptom(triples: list[tuple[Tensor, Tensor, Named]]) -> str:
+@dataclass(frozen=True)
+class _Known:
+    """A mistake that is looked for: how it is called, its repair, and its exhibit, if any."""
+
+    called: str
+    likely: str
+    exhibit: str
+    broken: Callable[[Tape, Tensor], Gradients]
+
+
+def _agreeing(
+    subject: _Subject,
+    triples: dict[str, list[tuple[Tensor, Tensor, Named]]],
+    wrong: tuple[str, ...],
+    tolerance: float,
+) -> list[tuple[_Known, set[str]]]:
+    """The known mistakes that give at least one wrong gradient, and all gradients they give."""
+    from bptt.museum import DEPOT, MUSEUM, clipped, truncated  # the museum measures with us
+
+    cases = [case for _, _, case in next(iter(triples.values()))]
+    known = [_Known(f'"{name}".', bug.likely, name, bug.broken) for name, bug in MUSEUM.items()]
+    shortest, longest = len(cases[0]["X"]), len(cases[-1]["X"])
+    shows = any(relative_error(*triples[name][0][:2]) > tolerance for name in wrong)
+    lengths = range(2, shortest) if shows else range(shortest, longest)
+    stored = [*DEPOT, *truncated(lengths)]
+    for got, _, _ in triples.get("h0", ()):  # the limit, if the last message was clipped
+        rows = got.double()
+        limits = {float(rows.abs().max()), float(rows.norm()), float(rows.norm(dim=1).max())}
+        stored += [way for limit in limits if limit > 0 for way in clipped(limit)]
+    known += [_Known(_called(s), s.likely, s.exhibit, s.broken) for s in stored]
+    tapes = [subject.tape(case) for case in cases]
+    found, seen = [], set()
+    for mistake in known:
+        same = set(triples)
+        for number, tape in enumerate(tapes):
+            answer = subject.broken(mistake.broken, *tape)
+            same = {
+                name
+                for name in same
+                if relative_error(triples[name][number][0], answer[name]) <= tolerance
+            }
+            if not same & set(wrong):
+                break
+        if same & set(wrong) and (mistake.exhibit or mistake.called, *sorted(same)) not in seen:
+            found.append((mistake, same))
+            seen.add((mistake.exhibit or mistake.called, *sorted(same)))
+    return found
+
+
+def _called(stored: Any) -> str:
+    """The name of a mistake of the depot in a sentence."""
+    if stored.exhibit:
+        return f'"{stored.exhibit}".'
+    return f"a backward pass {stored.says}."
+
+
+def _close(got: Tensor, right: Tensor) -> bool:
+    return got.shape == right.shape and relative_error(got, right) <= 1e-3
+
+
+def _factor(got: Tensor, right: Tensor) -> float:
+    """The multiple of the right gradient that is nearest."""
+    return float((got.double() * right).sum() / right.square().sum())
+
+
+def _clipped_at_the_end(
+    triples: dict[str, list[tuple[Tensor, Tensor, Named]]], wrong: tuple[str, ...]
+) -> str:
+    """What to say if the wrong gradients are right ones that were clipped, else nothing."""
+    likely = "That is for the optimiser: compare the gradient before it is clipped."
+    if all(_close(*triple[:2]) for name in wrong for triple in triples[name]):
+        return ""
+    limit = max(float(got.abs().max()) for name in wrong for got, _, _ in triples[name])
+    if limit > 0 and all(
+        _close(got, right.clamp(-limit, limit)) for name in wrong for got, right, _ in triples[name]
+    ):
+        return f"{_listed(wrong)}: right, but each entry is clipped to {limit:.4g}. {likely}"
+    norms = []
+    for number in range(len(triples[wrong[0]])):
+        pairs = [triples[name][number][:2] for name in wrong]
+        if not all(right.any() for _, right in pairs):
+            return ""
+        factors = [_factor(*pair) for pair in pairs]
+        if not all(
+            abs(f - factors[0]) <= 1e-3 * abs(f) and _close(got, f * right)
+            for f, (got, right) in zip(factors, pairs, strict=True)
+        ):
+            return ""
+        if factors[0] < 1 - 1e-3:
+            norms.append(sum(float(got.double().square().sum()) for got, _ in pairs) ** 0.5)
+        elif factors[0] > 1 + 1e-3:
+            return ""
+    if len(norms) > 1 and 0 < max(norms) <= 1.001 * min(norms):
+        return f"{_listed(wrong)}: right, but clipped to the norm {norms[0]:.4g}. {likely}"
+    return ""
+
+
+def _symptom(quantity: str, triples: list[tuple[Tensor, Tensor, Named]], h0_right: bool) -> str:
     """What wrong numbers look like: zero, the transpose, or a multiple of the right ones."""
-
-    def close(got: Tensor, right: Tensor) -> bool:
-        return got.shape == right.shape and relative_error(got, right) <= 1e-3
-
+    if all(_close(got, right) for got, right, _ in triples):
+        return (
+            "nearly right; the mistakes of the museum are larger. It may be rounding in single "
+            "precision, noise, or a wide step of finite differences"
+        )
     if not any(got.any() for got, _, _ in triples):
         return "zero everywhere"
-    if all(got.ndim == 2 and close(got.T, right) for got, right, _ in triples):
+    if all(got.ndim == 2 and _close(got.T, right) for got, right, _ in triples):
         return "the transpose of the right gradient"
-    factors = [
-        float((got.double() * right).sum() / right.square().sum()) for got, right, _ in triples
-    ]
-    if not all(close(got, f * right) for (got, right, _), f in zip(triples, factors, strict=True)):
+    added = [got.double() - right for got, right, _ in triples]
+    weights = [case[quantity] for _, _, case in triples]
+    decays = [_factor(more, W) for more, W in zip(added, weights, strict=True)]
+    if all(_close(more, decays[0] * W) for more, W in zip(added, weights, strict=True)):
+        return (
+            f"the right gradient plus {decays[0]:.4g} times {quantity} itself: a weight decay, "
+            "which is a part of the loss or of the optimiser"
+        )
+    factors = [_factor(got, right) for got, right, _ in triples]
+    if not all(_close(got, f * right) for (got, right, _), f in zip(triples, factors, strict=True)):
         return ""
-    sizes = [(*case["X"].shape[:2], len(case["W_qh"])) for _, _, case in triples]
-    mean = ": a sum where a mean is expected, or the reverse"
-    known = {"minus the right gradient": [-1, -1]}
-    for name, values, hint in (
-        ("2", [2, 2], ""),
-        ("T", [T for T, _, _ in sizes], mean),
-        ("B", [B for _, B, _ in sizes], mean),
-        ("q", [q for _, _, q in sizes], mean),
-        ("T B", [T * B for T, B, _ in sizes], mean),
-        ("T B q", [T * B * q for T, B, q in sizes], mean),
-    ):
-        known[f"{name} times the right gradient{hint}"] = values
-        known[f"the right gradient divided by {name}{hint}"] = [1 / value for value in values]
-    for text, values in known.items():
+    for text, values in _multiples(
+        [(*case["X"].shape[:2], len(case["W_qh"])) for *_, case in triples], h0_right
+    ).items():
         if np.allclose(factors, values, rtol=1e-3, atol=0):
             return text
-    values = " and ".join(f"{factor:.4g}" for factor in factors)
-    return f"the right gradient times {values} in the two cases"
+    if np.allclose(factors, factors[0], rtol=1e-3, atol=0):
+        return f"{factors[0]:.4g} times the right gradient"
+    values = _listed(f"{factor:.4g}" for factor in factors)
+    sizes = _listed(str(len(case["X"])) for *_, case in triples)
+    return f"the right gradient times {values} in the cases with {sizes} steps"
+
+
+def _multiples(sizes: list[tuple[int, int, int]], h0_right: bool) -> dict[str, list[float]]:
+    """In words, the factors that mean something, in each of the cases; a size is T, B, q."""
+    why = half = ": a sum where a mean is expected, or the reverse"
+    if h0_right:
+        why = half = (
+            ": the gradient of h_0 is right, so the loss is the same; the factor came in once more "
+            "at the end"
+        )
+    known = {
+        "minus the right gradient": [-1.0] * len(sizes),
+        "2 times the right gradient": [2.0] * len(sizes),
+        "half the right gradient": [0.5] * len(sizes),
+    }
+    for letters in ("T", "B", "q", "T B", "T q", "B q", "T B q"):
+        each = [dict(zip("TBq", size, strict=True)) for size in sizes]
+        values = [float(np.prod([size[letter] for letter in letters.split()])) for size in each]
+        if not h0_right:
+            half = f": a mean{' over the outputs too' * ('q' in letters)}, without the half"
+        below = letters if len(letters) == 1 else f"({letters})"
+        known |= {
+            f"{letters} times the right gradient{why}": values,
+            f"2 {letters} times the right gradient{why}": [2 * value for value in values],
+            f"the right gradient divided by {letters}{why}": [1 / value for value in values],
+            f"2/{below} times the right gradient{half}": [2 / value for value in values],
+        }
+    return known

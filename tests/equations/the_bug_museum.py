@@ -10,7 +10,7 @@ import torch
 from ledger import equation
 from network import assert_equal, normal, tanh_network
 
-from bptt import RNN, Tape, bptt
+from bptt import RNN, Tape, bptt, squared_error
 from bptt.checks import QUANTITIES, Check
 from bptt.museum import MUSEUM
 
@@ -42,6 +42,32 @@ def _():
         o = [sum(net.W_qh[c, a].item() * h[a] for a in range(n)) for c in range(4)]
         assert_equal(torch.tensor(h, dtype=torch.float64), tape.H[t, 0])
         assert_equal(torch.tensor(o, dtype=torch.float64), tape.O[t - 1, 0])
+
+
+@equation(
+    "eq-museum-loss",
+    r"""L = \frac{1}{T B} \sum_{t=1}^{T} \sum_{b=1}^{B} \frac{1}{2}\,
+    \lVert o_{t,b} - y_{t,b} \rVert^2, \qquad
+    \frac{\mathrm{d}L}{\mathrm{d}o_{t,b}} = \frac{1}{T B}\, (o_{t,b} - y_{t,b})""",
+)
+def _():
+    """The loss of the library, its adjoint by autograd; and 2/q for the loss of PyTorch."""
+    steps, B, q = 4, 3, 5
+    O, Y = normal(steps, B, q, seed=8).requires_grad_(), normal(steps, B, q, seed=9)
+    L = sum(
+        0.5 * torch.linalg.vector_norm(O[t, b] - Y[t, b]) ** 2
+        for t in range(steps)
+        for b in range(B)
+    ) / (steps * B)
+    (dO,) = torch.autograd.grad(L, O)
+    for t in range(steps):
+        for b in range(B):
+            assert_equal((O[t, b] - Y[t, b]).detach() / (steps * B), dO[t, b])
+    loss, adjoint = squared_error(O.detach(), Y)
+    assert_equal(loss, L.detach())
+    assert_equal(adjoint, dO)
+    (other,) = torch.autograd.grad(torch.nn.functional.mse_loss(O, Y), O)
+    assert_equal(other, 2 / q * dO)
 
 
 @equation(

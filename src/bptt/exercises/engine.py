@@ -402,10 +402,7 @@ class Exercise:
         elif len(names) == len(self.returns):
             begin = "This is exactly what the following mistake gives:"
         else:
-            begin = (
-                f"For {' and '.join(names)} alone, these are the numbers of somebody who made the "
-                "following mistake throughout:"
-            )
+            begin = f"For {' and '.join(names)} alone, you have what the following mistake gives:"
         return f'\n{begin} {mistake.diagnosis}\nRead again: "{mistake.section}" in {self.chapter}.'
 
     def _observe(self, got: list, expected: list, first: str) -> str:
@@ -525,7 +522,7 @@ def _general_observation(pairs: list[tuple[np.ndarray, np.ndarray]], rows_are_st
     if pairs and not any(got.any() for got, _ in pairs):
         return "\nEvery number is zero."
     if rows_are_steps and pairs and all(close(got[::-1], right) for got, right in pairs):
-        return "\nThe rows stand in the reverse order of time: row 0 belongs to the first step."
+        return "\nYour rows stand in the reverse order of time: row 0 belongs to the first step."
     factors = [(got * right).sum() / (right * right).sum() for got, right in pairs]
     if factors and all(
         close(got, f * right) for (got, right), f in zip(pairs, factors, strict=True)

@@ -77,6 +77,26 @@ by_hand = Exercise(
             "The smallest museum",
         ),
         Mistake(
+            "the right one with the state of the same step",
+            _HAND | {"right": _SAME_STEP},
+            "for the right derivative you paired the adjoint of step t with h_t. The weight met "
+            "h_{t-1} there.",
+            "The wrong partner",
+        ),
+        Mistake(
+            "right and wrong exchanged",
+            _HAND | {"right": _SAME_STEP, "state of the same step": _RIGHT},
+            "you exchanged the right derivative and the one with the state of the same step.",
+            "The wrong partner",
+        ),
+        Mistake(
+            "immediate only with the state of the same step",
+            _HAND | {"immediate only": float(sum(_H[1:]))},
+            "for the immediate derivatives you added h_1, h_2 and h_3. Step t contributes what the "
+            "weight meets there: h_{t-1}.",
+            "The wrong pairs",
+        ),
+        Mistake(
             "the last step is left",
             _HAND | {"assigned, not added": _counted(lambda t, j: j == 3)},
             "for the overwritten sum you kept the use at step 3. The loop begins there; what was "
@@ -205,6 +225,53 @@ diagnosis = Exercise(
             "The wrong pairs",
         ),
         Mistake(
+            "two patients with one map exchanged",
+            {
+                patient: {"immediate only": "slopes pulled out"}.get(
+                    name, "immediate only" if name == "slopes pulled out" else name
+                )
+                for patient, name in _DIAGNOSES.items()
+            },
+            "you exchanged the two patients whose maps are the same. With tiny weights all slopes "
+            "are nearly 1, so their order does not matter, but a message that is missing still is.",
+            "The wrong factor",
+        ),
+        Mistake(
+            "missing messages taken for a wrong order",
+            _taken_for("immediate only", "slopes pulled out"),
+            "put the loss at step 7 alone: this patient's gradient of h_0 is zero. A wrong order "
+            "of the factors would still send something back.",
+            "The wrong pairs",
+        ),
+        Mistake(
+            "a wrong order taken for missing messages",
+            _taken_for("slopes pulled out", "immediate only"),
+            "put the loss at step 7 alone: this patient's gradient of h_0 is not zero, so "
+            "something does come back.",
+            "The wrong factor",
+        ),
+        Mistake(
+            "overwritten sums taken for total times total",
+            _taken_for("assigned, not added", "total times total"),
+            "on this patient's map the diagonal is wrong but for its first cell. Total times total "
+            "counts a path of lag 0 once, as it should.",
+            "The wrong pairs",
+        ),
+        Mistake(
+            "missing losses taken for gradients that pile up",
+            _taken_for("last loss only", "state's gradient never cleared"),
+            "this patient's gradient of W_qh is wrong. What piles up in the gradients of the "
+            "states does not reach W_qh.",
+            "The wrong pairs",
+        ),
+        Mistake(
+            "no slope taken for a clip",
+            _taken_for("slope forgotten", "clipped inside"),
+            "make the loss a thousand times smaller: this patient is still ill. And with one step "
+            "the weights' gradients are wrong here, although no message meets them.",
+            "The wrong size",
+        ),
+        Mistake(
             "T taken for B",
             _taken_for("divided by T again", "divided by B again"),
             "with one step this patient is well, and with one sequence it is not. Look at the "
@@ -301,6 +368,8 @@ diagnosis = Exercise(
         "If W_qh is among them, think of the loss; if h_0 is not, of how sums are collected.",
         "Then one step: who is well there needs a way between steps to be ill. Then a symmetric "
         "W_hh, then a loss at the last step. For the rest print the map of pairs.",
+        "Two patients have the same map. Tiny weights make all slopes nearly 1: then their order "
+        "does not matter, but a missing message still does.",
         'What is read off the map is eq-museum-one-hot, in "Why one random loss is enough".',
     ),
     insight="A mistake is known from outside by the cases in which it is none.",
@@ -355,10 +424,19 @@ def _subject(name: str, T: int, B: int, seed: int) -> dict[str, object]:
     n, d, q = 4, 2, 3
     rnn = RNN(normal(n, d), normal(n, n) / 2, normal(q, n))
     tape = rnn(normal(T, B, d), normal(B, n))
+
+    def of_all_steps(dO: Tensor) -> Tensor:
+        if dO.shape != (T, B, q):
+            raise ValueError(
+                f"expected an adjoint of all steps, shape {(T, B, q)}, got {tuple(dO.shape)}: a "
+                "step without a loss has zeros"
+            )
+        return dO
+
     return {
         "dO": normal(T, B, q),
-        "backward": lambda dO: MUSEUM[name].broken(tape, dO).W_hh,
-        "right": lambda dO: bptt(tape, dO).W_hh,
+        "backward": lambda dO: MUSEUM[name].broken(tape, of_all_steps(dO)).W_hh,
+        "right": lambda dO: bptt(tape, of_all_steps(dO)).W_hh,
     }
 
 
@@ -552,8 +630,8 @@ caught_or_missed = Exercise(
 
 # ---- 5. one loss at a time, proved -----------------------------------------------------------
 
-_T, _B, _Q = 7, 3, 4
-_ONE_HOT = {
+_T, _B, _Q = 7, 3, 5
+_COUNTS = {
     "one-hot losses": float(_T * _B * _Q),
     "last loss only": float((_T - 1) * _B * _Q),
     "assigned, not added": float((_T - 1) * _B * _Q),
@@ -561,6 +639,7 @@ _ONE_HOT = {
     "state's gradient never cleared": float((_T - 2) * _B * _Q),
     "h_0 without its weight": float(_T * _B * _Q),
 }
+_ONE_HOT = _COUNTS | {"never cleared: first step": 2.0, "never cleared: last step": _T - 1.0}
 
 one_hot = Exercise(
     "the_bug_museum.one_hot",
@@ -571,14 +650,14 @@ one_hot = Exercise(
     mistakes=[
         Mistake(
             "steps alone",
-            {name: count / (_B * _Q) for name, count in _ONE_HOT.items()},
+            _ONE_HOT | {name: count / (_B * _Q) for name, count in _COUNTS.items()},
             "you counted steps. Each step has B sequences and q outputs, and each of them is an "
             "entry of dL/dO.",
             "Why one random loss is enough",
         ),
         Mistake(
             "one sequence",
-            {name: count / _B for name, count in _ONE_HOT.items()},
+            _ONE_HOT | {name: count / _B for name, count in _COUNTS.items()},
             "you counted steps and outputs. Each of the B sequences has losses of its own.",
             "Why one random loss is enough",
         ),
@@ -619,9 +698,21 @@ one_hot = Exercise(
         ),
         Mistake(
             "all but the first",
-            _ONE_HOT | {"state's gradient never cleared": float((_T - 1) * _B * _Q)},
+            _ONE_HOT
+            | {
+                "state's gradient never cleared": float((_T - 1) * _B * _Q),
+                "never cleared: last step": float(_T),
+            },
             "for the gradient that is never cleared: the loss of step T comes last, and nobody "
             "walks back after it. It is right, like that of step 1.",
+            "The wrong pairs",
+        ),
+        Mistake(
+            "all but the first two",
+            _ONE_HOT | {"never cleared: first step": 3.0, "never cleared: last step": float(_T)},
+            "for the gradient that is never cleared you took the losses of steps 1 and 2 for right "
+            "ones. A sequence of two steps is right; in a longer one, the ways back that follow "
+            "hand on what the loss of step 2 has left. And after the last loss nobody walks back.",
             "The wrong pairs",
         ),
         Mistake(
@@ -635,7 +726,7 @@ one_hot = Exercise(
     hints=(
         "An adjoint dL/dO has T B q entries; a one-hot loss has a 1 at one of them. So count the "
         "steps whose losses are treated wrongly, then multiply by B q.",
-        "Take the maps of pairs from the figure: a loss is treated wrongly if its column has a "
+        "Take the maps of pairs from the figure: a loss is treated wrongly if its row has a "
         "filled cell, or if the gradient of h_0 is wrong for it.",
         'The proof begins with eq-museum-linear, in "Why one random loss is enough".',
     ),
@@ -742,10 +833,9 @@ repaired = Exercise(
         ),
     ],
     hints=(
-        "The first test has a symmetric W_hh; what does that hide? In the second, the states "
-        "change their sign only; which expression of the state does not notice?",
-        "Each test hides one mistake from one line. Write the two lines with their indices and "
-        "compare them with the equation, in columns.",
+        "Each of her tests passes with both mistakes, so it hides both. Ask of each line what the "
+        "test makes equal: a matrix and its transpose? The states of two steps, or their squares?",
+        "Write the lines with their indices and compare them with the equation, in columns.",
         'The adjoint in columns is eq-museum-adjoint, in "The building".',
     ),
     insight="Two mistakes need two repairs: a check that names the first one only is run again.",
