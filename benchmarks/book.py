@@ -1,10 +1,10 @@
 """How long the book takes: its notebooks, its tests, its site.
 
-    python benchmarks/book.py
+    python benchmarks/book.py            # about ten minutes
+    python benchmarks/book.py --tests    # and make test
 
-It executes each chapter as a plain notebook and with nbval, prints one changed chapter, builds the
-site from nothing, and runs ``make test``; that takes about half an hour. Nothing is asserted: times
-depend on the machine.
+It executes each chapter as a plain notebook and with nbval, prints the heaviest chapter and builds
+the site from nothing. Nothing is asserted: times depend on the machine.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def execution(notebook: Path) -> float:
 
 
 def main() -> None:
-    store = arguments(__doc__).parse_args().store
+    parser = arguments(__doc__)
+    parser.add_argument("--tests", action="store_true", help="time make test as well")
+    options = parser.parse_args()
     os.environ.update(press.REPRODUCIBLE)
     chapters = sorted((ROOT / "notebooks").glob("*.ipynb"))
     plain = {chapter.stem: execution(chapter) for chapter in chapters}
@@ -61,14 +63,14 @@ def main() -> None:
     pages = len(
         [page for page in (ROOT / "_build/html").rglob("*.html") if "genindex" not in page.name]
     )
-    tests = seconds("make", "test")
     rows = [
         ["execute and compare all chapters (nbval)", f"{compared:.0f} s, {of_plain:+.0%}"],
         [f"`make press` for the heaviest chapter ({heaviest})", f"{printed:.0f} s"],
         [f"`make book` from nothing, {pages} pages", f"{site:.0f} s, {site / pages:.1f} s a page"],
-        ["`make test`, site included", f"{tests / 60:.1f} min"],
     ]
-    publish("book", [*parts, table(["what", "time"], rows)], store)
+    if options.tests:
+        rows.append(["`make test`, site included", f"{seconds('make', 'test') / 60:.1f} min"])
+    publish("book", [*parts, table(["what", "time"], rows)], options.store)
 
 
 if __name__ == "__main__":

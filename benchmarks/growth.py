@@ -4,8 +4,9 @@
 
 Each way to the gradient runs on sequences of 2^5 to 2^14 steps, and on networks of more and more
 units. A straight line through the larger half of the points, in logarithms, gives the exponent:
-the cost grows like T to that power. The multiplications are counted, the time is measured on one
-thread, the memory is the peak of all tensors alive at once beyond the inputs; float32. Real-time
+the cost grows like T to that power. The multiplications are counted, up to 2^10 steps, and so
+is the peak of all tensors alive at once beyond the inputs; the time is measured on one thread, in
+float32. Real-time
 recurrent learning has small networks, because its cost grows with the fourth power of n.
 """
 
@@ -32,6 +33,7 @@ from bptt.measure import multiplications, peak_bytes
 
 B, INPUTS, K, ROUNDS = 4, 8, 16, 3
 STEPS = [2**k for k in range(5, 15)]
+STEPS_COUNTED = STEPS[:6]
 UNITS = [2**k for k in range(4, 10)]
 UNITS_RTRL = [2**k for k in range(2, 7)]
 WAYS = ("full", "blocks", "window", "randomized", "checkpointed", "RTRL")
@@ -71,36 +73,40 @@ def exponent(sizes: list[int], costs: list[float]) -> float:
     return float(np.polyfit(np.log(sizes[half:]), np.log(costs[half:]), 1)[0])
 
 
-def measure(way: str, points: list[tuple[int, int]]) -> dict[str, list[float]]:
-    """Multiplications, milliseconds and bytes for each ``(T, n)``."""
-    found: dict[str, list[float]] = {"multiplications": [], "time": [], "memory": []}
-    for T, n in points:
-        run = contestant(way, T, n)
-        found["multiplications"].append(multiplications(run))
-        found["time"].append(median_times({way: run}, ROUNDS)[way])
-        found["memory"].append(peak_bytes(run))
-    return found
+def counted(way: str, points: list[tuple[int, int]]) -> dict[str, list[float]]:
+    """Multiplications and bytes for each ``(T, n)``; to count is much slower than to run."""
+    runs = [contestant(way, T, n) for T, n in points]
+    return {
+        "multiplications": [multiplications(run) for run in runs],
+        "memory": [peak_bytes(run) for run in runs],
+    }
 
 
-def growth_with_steps(steps: list[int]) -> dict[str, dict[str, list[float]]]:
-    return {way: measure(way, [(T, 8 if way == "RTRL" else 32) for T in steps]) for way in WAYS}
+def timed(way: str, points: list[tuple[int, int]]) -> dict[str, list[float]]:
+    """Milliseconds for each ``(T, n)``."""
+    runs = [contestant(way, T, n) for T, n in points]
+    return {"time": [median_times({way: run}, ROUNDS)[way] for run in runs]}
 
 
-def growth_with_units(T: int = 64) -> dict[str, dict[str, list[float]]]:
-    return {way: measure(way, [(T, n) for n in units_of(way)]) for way in WAYS}
+def of_steps(way: str, steps: list[int]) -> list[tuple[int, int]]:
+    return [(T, 8 if way == "RTRL" else 32) for T in steps]
+
+
+def of_units(way: str, T: int = 32) -> list[tuple[int, int]]:
+    return [(T, n) for n in units_of(way)]
 
 
 def units_of(way: str) -> list[int]:
     return UNITS_RTRL if way == "RTRL" else UNITS
 
 
-def plot(costs: dict[str, dict[str, list[float]]], steps: list[int]) -> Figure:
+def plot(times: dict[str, list[float]], memory: dict[str, list[float]]) -> Figure:
     """Time and memory over the number of steps, on scales of powers of ten."""
     figure = Figure((7, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for way, found in costs.items():
-        left.loglog(steps, found["time"], marker="o", ms=3, label=way)
-        right.loglog(steps, np.array(found["memory"]) / 1e6, marker="o", ms=3)
+    for way in WAYS:
+        left.loglog(STEPS, times[way], marker="o", ms=3, label=way)
+        right.loglog(STEPS_COUNTED, np.array(memory[way]) / 1e6, marker="o", ms=3)
     left.set(xlabel="steps T", ylabel="ms")
     right.set(xlabel="steps T", ylabel="peak in MB")
     left.legend()
@@ -109,17 +115,19 @@ def plot(costs: dict[str, dict[str, list[float]]], steps: list[int]) -> Figure:
 
 def main() -> None:
     store = arguments(__doc__).parse_args().store
-    with_steps, with_units = growth_with_steps(STEPS), growth_with_units()
-    rows = []
+    rows, times, memory = [], {}, {}
     for way in WAYS:
-        of_T, of_n = with_steps[way], with_units[way]
-        row = [exponent(STEPS, of_T[cost]) for cost in of_T]
-        row += [exponent(units_of(way), of_n[cost]) for cost in of_n]
+        with_T = counted(way, of_steps(way, STEPS_COUNTED))
+        times[way], memory[way] = timed(way, of_steps(way, STEPS))["time"], with_T["memory"]
+        with_n = counted(way, of_units(way)) | timed(way, of_units(way))
+        row = [exponent(STEPS_COUNTED, with_T["multiplications"]), exponent(STEPS, times[way])]
+        row.append(exponent(STEPS_COUNTED, memory[way]))
+        kinds = ("multiplications", "time", "memory")
+        row += [exponent(units_of(way), with_n[kind]) for kind in kinds]
         rows.append([way, *(f"{value:.2f}" for value in row)])
-    kinds = ("multiplications", "time", "memory")
     head = ["", *(f"{kind}, T" for kind in kinds), *(f"{kind}, n" for kind in kinds)]
     title = f"Exponents of the growth; B = {B}, d = q = {INPUTS}, K = {K}, √T slots:\n"
-    publish("growth", [title, table(head, rows)], store, plot(with_steps, STEPS))
+    publish("growth", [title, table(head, rows)], store, plot(times, memory))
 
 
 if __name__ == "__main__":
