@@ -101,7 +101,7 @@ def test_each_draw_is_its_definition(T, B, d, n, q, activation, output_bias, kee
     estimate = bptt_randomized(tape, dO, keep, seeded(seed))
     expected = by_definition(rnn, X, h0, Y, links_of(seed, T, B, keep), keep)
     assert_same_or_zero(estimate, expected)
-    assert torch.equal(estimate.W_qh, bptt(tape, dO).W_qh)
+    assert relative_error(estimate.W_qh, bptt(tape, dO).W_qh) < 1e-12  # passes no link
 
 
 @pytest.mark.parametrize("keep", [1, 1.0])

@@ -133,6 +133,8 @@ def bptt_randomized(tape: Tape, dO: Tensor, keep: float, generator: torch.Genera
     rnn, H, (T, B, _) = tape.rnn, tape.H, dO.shape
 
     coins = torch.rand(T, B, generator=generator, dtype=torch.float64, device=generator.device)
+    if keep == 1:
+        return bptt(tape, dO)
     weight = (coins < keep).to(dO)[:, :, None] / keep  # row t: the link h_t -> h_{t+1}
 
     dH_direct = dO @ weights_from_state(rnn)  # (T, B, n)

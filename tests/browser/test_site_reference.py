@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from pathlib import Path
 
 import ledger
@@ -78,7 +79,9 @@ def test_the_counts_are_those_of_the_book(site: Path, path: str) -> None:
 
 def test_no_count_is_typed_in(site: Path) -> None:
     """What is counted stands in no digit of the page besides."""
-    page = html(CHECKED_PAGE).main
+    page = copy(html(CHECKED_PAGE).main)
+    for table in page.select("#what-it-costs table"):  # measured, whatever the numbers are
+        table.decompose()
     text = page.get_text(" ")
     for name, numbers in counts(CHECKED_PAGE).items():
         for number in numbers:
