@@ -10,7 +10,7 @@ from torch import Tensor
 from bptt.arguments import require_floats, require_shape
 from bptt.rnn import RNN, Tape
 
-SEGMENT = 8  # steps whose adjoints are alive together
+SEGMENT = 16  # steps whose adjoints are alive together
 
 
 @dataclass(frozen=True, eq=False)

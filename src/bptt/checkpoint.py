@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from bptt.arguments import require_count, require_floats, require_shape
-from bptt.backward import SEGMENT, Gradients, add_outer_products, adjoints
+from bptt.backward import Gradients, add_outer_products, adjoints
 from bptt.rnn import RNN
+
+SEGMENT = 8  # steps whose adjoints are alive together: fewer than in bptt, for little memory
 
 
 def longest_sequence(slots: int, calls: int) -> int:
