@@ -11,10 +11,11 @@ alive at once beyond the inputs. Nothing is asserted about times: they depend on
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 
 import torch
-from contest import arguments, geometric_mean, median_times, publish, table
+from contest import arguments, median_times, publish, table
 from torch import Tensor
 from torch.nn.functional import cross_entropy as loss_for_autograd
 
@@ -131,7 +132,7 @@ def table_of_times(threads: int, rounds: int = ROUNDS, cases=CASES) -> str:
         names = ("floor", "bptt", "nn.RNN", "plain loop")
         rows.append([", ".join(map(str, case)), *(f"{ms[name]:.1f}" for name in names)])
         rows[-1] += [f"{ratio:.2f}" for ratio in found]
-    means = [f"{geometric_mean(column):.2f}" for column in zip(*ratios, strict=True)]
+    means = [f"{statistics.geometric_mean(column):.2f}" for column in zip(*ratios, strict=True)]
     rows.append(["geometric mean", *[""] * 4, *means])
     ahead = ["nn.RNN / bptt", "loop / bptt", "bptt / floor"]
     return table(["T, B, n, d", "floor", "bptt", "nn.RNN", "plain loop", *ahead], rows)

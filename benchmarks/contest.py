@@ -38,10 +38,6 @@ def median_times(
     return {name: statistics.median(found) for name, found in times.items()}
 
 
-def geometric_mean(values: Sequence[float]) -> float:
-    return statistics.geometric_mean(values)
-
-
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; all columns but the first are numbers."""
     line = "|---|" + "--:|" * (len(head) - 1)
