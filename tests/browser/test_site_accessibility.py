@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from bs4 import Comment, Tag
-from built_site import TELEPHONE, Visit, figures, html, pages
+from built_site import PLAYED, TELEPHONE, Visit, figures, html, pages
 
 pytestmark = pytest.mark.browser
 Opens = Callable[..., Visit]
@@ -238,7 +238,7 @@ def test_focus_fingers_and_spaced_text_on_a_telephone(visit: Opens, path: str) -
 
 def test_a_reader_who_wants_no_motion_gets_none(visit: Opens) -> None:
     """Play becomes Step and moves one position; what a link sets is reached without scrolling."""
-    path, name = figures("[data-explore='{name}'] button[data-play]")[0]
+    path, name = figures(PLAYED)[0]
     opened = visit(path)
     opened.page.emulate_media(reduced_motion="reduce")
     opened.go(path)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import parse_qsl
 
 import pytest
-from built_site import DESKTOP, Visit, figures
+from built_site import DESKTOP, PLAYED, SET_BY_A_LINK, Visit, figures
 from playwright.sync_api import Locator, expect
 
 pytestmark = pytest.mark.browser
@@ -15,29 +16,52 @@ Opens = Callable[..., Visit]
 SOON = 3000  # milliseconds
 # What a reader sees of the picture, whatever draws it, and what is said about it
 PICTURE = """(box) => [...box.querySelectorAll("svg[role=img] *")].map((e) => e.outerHTML).join()"""
-SENTENCE = """(box) => box.querySelector("figcaption").textContent.trim()"""
-LABEL = """(box) => box.querySelector("svg[role=img]").getAttribute("aria-label")"""
-SHOWN_VALUE = """(slider) => slider.closest("label").querySelector("output").textContent"""
-DRAWN_SINCE = "([box, count]) => box.dataset.drawn !== count"
+# When the figure was drawn again: a slider's position, its value as it is said and as written,
+# what is said of the picture, and how often the figure was drawn
+STATE_SINCE = """(slider, count) => new Promise((done, failed) => {
+  const box = slider.closest("[data-explore]");
+  const late = setTimeout(() => failed(new Error("nothing was drawn")), 3000);
+  const look = () => {
+    if (box.dataset.drawn === count) return requestAnimationFrame(look);
+    clearTimeout(late);
+    done([
+      slider.value,
+      slider.getAttribute("aria-valuetext"),
+      slider.closest("label").querySelector("output").textContent,
+      box.querySelector("figcaption").textContent,
+      box.querySelector("svg[role=img]").getAttribute("aria-label"),
+      box.dataset.drawn,
+    ]);
+  };
+  look();
+})"""
 SET = """(slider, value) => {
   slider.value = value;
   slider.dispatchEvent(new Event("input", { bubbles: true }));
 }"""
+# Moves sliders to an end, "min" or "max"
+SEND = """(box, [names, end]) => {
+  for (const name of names) {
+    const slider = box.querySelector(`input[name="${name}"]`);
+    slider.value = slider[end];
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+}"""
+VALUES = """(box) => Object.fromEntries([...box.querySelectorAll("input[type=range]")]
+  .map((slider) => [slider.name, slider.getAttribute("aria-valuetext")]))"""
 # A link in a folded answer: open what it is folded into
-# Resolves when the page has stopped scrolling to what has the focus.
-SCROLL_RESTS = """() => new Promise(done => {
-  let last = -1, same = 0;
-  const look = () => {
-    same = scrollY === last ? same + 1 : 0;
-    last = scrollY;
-    if (same > 10) done(); else requestAnimationFrame(look);
-  };
-  look();
-})"""
 UNFOLD = """(link) => {
   const answer = link.closest("details");
   if (answer) answer.open = true;
 }"""
+
+
+def number(text: str) -> float | str:
+    """A number as the page writes it, or the text itself where it is none."""
+    try:
+        return float(text.replace("\N{MINUS SIGN}", "-"))
+    except ValueError:
+        return text
 
 
 class Figure:
@@ -55,22 +79,20 @@ class Figure:
     def picture(self) -> str:
         return self.box.evaluate(PICTURE)
 
-    def sentence(self) -> str:
-        return self.box.evaluate(SENTENCE)
+    def differing(self, state: dict[str, str]) -> dict[str, str]:
+        """The sliders that do not say what ``state`` wants, and what they say."""
+        values = self.box.evaluate(VALUES)
+        return {k: values[k] for k, wanted in state.items() if number(values[k]) != number(wanted)}
 
-    def after(self, action: Callable[[], object]) -> None:
-        """Do what must move the figure, and wait until it was drawn."""
-        count = self.box.get_attribute("data-drawn")
+    def after(self, action: Callable[[], object], slider: Locator, count: str = "") -> list[str]:
+        """Do what must move the figure, and wait until it was drawn: the slider's state then."""
+        count = count or self.box.get_attribute("data-drawn")
         action()
-        box = self.box.element_handle()
-        self.page.wait_for_function(DRAWN_SINCE, arg=[box, count], timeout=SOON)
+        return slider.evaluate(STATE_SINCE, count)
 
     def put(self, slider: Locator, value: str) -> None:
         if slider.input_value() != value:
-            self.after(lambda: slider.evaluate(SET, value))
-
-    def press(self, key: str) -> None:
-        self.after(lambda: self.page.keyboard.press(key))
+            self.after(lambda: slider.evaluate(SET, value), slider)
 
     def drag_to_the_end(self, slider: Locator) -> None:
         slider.scroll_into_view_if_needed()
@@ -98,6 +120,7 @@ def figure(place: tuple[Visit, str]) -> Iterator[Figure]:
     assert figure.box.count() == 1, f"there is no figure {place[1]}"
     start = [slider.input_value() for slider in figure.sliders.all()]
     yield figure
+    figure.page.emulate_media(reduced_motion="no-preference")
     for slider, value in zip(figure.sliders.all(), start, strict=True):
         figure.put(slider, value)
 
@@ -105,27 +128,27 @@ def figure(place: tuple[Visit, str]) -> Iterator[Figure]:
 def test_every_slider_moves_the_picture_by_keyboard(figure: Figure) -> None:
     """Each position has a value of its own; over the range picture and sentence change."""
     assert figure.sliders.count() > 0
+    sentence_at_the_start = figure.box.locator("figcaption").text_content()
     for slider in figure.sliders.all():
         start, name = slider.input_value(), slider.get_attribute("name")
         last = slider.get_attribute("max")
         figure.put(slider, last)
         slider.focus()
-        figure.press("Home")
-        values, pictures, sentences = [], [], []
+        first, values, sentences, count, key = "", [], [], "", "Home"
         for position in range(int(last) + 1):
-            if position:
-                figure.press("ArrowRight")
-            assert slider.input_value() == str(position), f"{name} skips position {position}"
-            values.append(slider.get_attribute("aria-valuetext"))
-            assert slider.evaluate(SHOWN_VALUE) == values[-1]
-            pictures.append(figure.picture())
-            sentences.append(figure.sentence())
-            assert figure.box.evaluate(LABEL).endswith(sentences[-1])
+            state = figure.after(partial(figure.page.keyboard.press, key), slider, count)
+            at, said, written, sentence, label, count = state
+            assert at == str(position), f"{name} skips position {position}"
+            assert written == said
+            assert label.endswith(sentence)
+            values.append(said)
+            sentences.append(sentence)
+            first, key = first or figure.picture(), "ArrowRight"
         assert len(set(values)) == len(values), f"{name}: values that read the same: {values}"
-        assert pictures[0] != pictures[-1], f"{name} does not move the picture"
+        assert figure.picture() != first, f"{name} does not move the picture"
         assert len(set(sentences)) > 1, f"{name} does not change the sentence"
-        expect(figure.live).to_have_text(sentences[-1], timeout=SOON)
         figure.put(slider, start)
+    expect(figure.live).to_have_text(sentence_at_the_start, timeout=SOON)
 
 
 def test_every_slider_moves_the_picture_by_mouse(figure: Figure) -> None:
@@ -138,13 +161,10 @@ def test_every_slider_moves_the_picture_by_mouse(figure: Figure) -> None:
         figure.drag_to_the_end(slider)
         expect(slider).to_have_attribute("aria-valuetext", value, timeout=SOON)
         assert figure.picture() != picture, f"{name} does not move the picture"
-        expect(figure.live).to_have_text(figure.sentence(), timeout=SOON)
         figure.put(slider, start)
 
 
-@pytest.mark.parametrize(
-    "place", figures("[data-explore='{name}'] button[data-play]"), indirect=True, ids=" ".join
-)
+@pytest.mark.parametrize("place", figures(PLAYED), indirect=True, ids=" ".join)
 def test_play_moves_the_figure_until_it_is_pressed_again(figure: Figure) -> None:
     button = figure.box.locator("button[data-play]")
     slider = figure.slider(button.get_attribute("data-play"))
@@ -158,40 +178,28 @@ def test_play_moves_the_figure_until_it_is_pressed_again(figure: Figure) -> None
     expect(button).to_have_text(label)
     stopped = slider.input_value()
     assert stopped != slider.get_attribute("max"), "Play came to its end before it was stopped"
-    figure.page.wait_for_timeout(1000)
+    figure.page.wait_for_timeout(600)  # longer than from step to step
     assert slider.input_value() == stopped, "Play goes on after it was stopped"
 
 
-def number(text: str) -> float | str:
-    """A number as the page writes it, or the text itself where it is none."""
-    try:
-        return float(text.replace("\N{MINUS SIGN}", "-"))
-    except ValueError:
-        return text
-
-
-@pytest.mark.parametrize(
-    "place", figures("a[data-explore-set^='{name}?']"), indirect=True, ids=" ".join
-)
+@pytest.mark.parametrize("place", figures(SET_BY_A_LINK), indirect=True, ids=" ".join)
 def test_every_link_in_the_prose_sets_the_state_that_it_names(
     figure: Figure, place: tuple[Visit, str]
 ) -> None:
+    figure.page.emulate_media(reduced_motion="reduce")  # nothing glides: no time to wait
     links = figure.page.locator(f"a[data-explore-set^='{place[1]}?']")
     assert links.count() > 0
     for link in links.all():
         state = dict(parse_qsl(link.get_attribute("data-explore-set").partition("?")[2]))
-        for name, value in state.items():
-            slider = figure.slider(name)
-            figure.put(slider, slider.get_attribute("max"))
-            if number(slider.get_attribute("aria-valuetext")) == number(value):
-                figure.put(slider, "0")
+        for end in ("max", "min"):  # away from the state that the link names
+            if reached := sorted(state.keys() - figure.differing(state).keys()):
+                figure.after(
+                    partial(figure.box.evaluate, SEND, [reached, end]), figure.sliders.first
+                )
+        assert figure.differing(state).keys() == state.keys()
         link.evaluate(UNFOLD)
         link.focus()
         expect(link).to_be_in_viewport()
-        link.evaluate(SCROLL_RESTS)
-        figure.press("Enter")
-        for name, value in state.items():
-            shown = figure.slider(name).get_attribute("aria-valuetext")
-            assert number(shown) == number(value), f"{name} is {shown}, not {value}"
+        figure.after(partial(figure.page.keyboard.press, "Enter"), figure.sliders.first)
+        assert not figure.differing(state)
         expect(figure.box).to_be_in_viewport()
-        expect(figure.live).to_have_text(figure.sentence(), timeout=SOON)
