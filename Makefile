@@ -36,7 +36,7 @@ train: .venv/installed ## train the character model of chapter 13 in every way a
 	$(BIN)/python benchmarks/character_model.py
 
 measure: book ## measure time and memory anew for the page "How this book is checked"
-	for name in backward growth checkpoint page; do \
+	for name in backward growth checkpoint page book; do \
 		$(BIN)/python benchmarks/$$name.py --store || exit 1; done
 
 clean: ## remove what is built; keep .venv and my/

@@ -1,5 +1,6 @@
 """The benchmarks: they compare what is equal, and their tables hold what was measured."""
 
+import re
 import time
 
 import backward
@@ -51,12 +52,12 @@ def test_the_floor_makes_all_matrix_products():
 
 def test_tables_of_the_backward_pass_have_a_line_for_each_case():
     cases = [(4, 2, 3, 5), (3, 1, 2, 2)]
-    times = backward.table_of_times(1, rounds=1, cases=cases).splitlines()
-    assert [line.split("|")[1].strip() for line in times[2:]] == [
-        "4, 2, 3, 5",
-        "3, 1, 2, 2",
-        "geometric mean",
-    ]
+    *times, _, aim = backward.table_of_times(1, rounds=1, cases=cases).splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in times[2:]]
+    assert [row[0] for row in rows] == ["4, 2, 3, 5", "3, 1, 2, 2", "geometric mean"]
+    *_, loop, above_floor = map(float, rows[-1][-3:])
+    (needed,) = re.findall(r"take ([\d.]+) times the floor", aim)
+    assert float(needed) == pytest.approx(loop * above_floor / 2.5, abs=0.02)
     memory = backward.table_of_memory(cases).splitlines()
     assert len(memory) == 2 + len(cases)
 
