@@ -11,12 +11,9 @@ thread was busy until the page was loaded. Nothing is asserted: times depend on 
 
 from __future__ import annotations
 
-import functools
 import gzip
-import http.server
 import statistics
 import sys
-import threading
 from pathlib import Path
 
 from contest import arguments, publish, table
@@ -24,6 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from pdf import ARGUMENTS, find_chromium
+from served import served
 
 SITE = Path(__file__).parents[1] / "_build" / "html"
 COMPRESSED_ALREADY = (".woff", ".woff2", ".png", ".jpg", ".gz")
@@ -58,11 +56,6 @@ LATENCIES = """async ([slider, moves]) => {
   }
   return times;
 }"""
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def files(browser: Browser, address: str) -> dict[str, float]:
@@ -123,11 +116,7 @@ def main() -> None:
     options = parser.parse_args()
     if not (SITE / "index.html").is_file():
         sys.exit(f"no site in {SITE.relative_to(SITE.parents[1])}: run make book")
-    handler = functools.partial(QuietHandler, directory=str(SITE))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    root = f"http://127.0.0.1:{server.server_address[1]}/"
-    with sync_playwright() as playwright:
+    with served(SITE) as root, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         known = set(files(browser, root + "book/index.html"))
         paths = options.paths or [heaviest_chapter(browser, root), PLAIN]

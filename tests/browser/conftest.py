@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import http.server
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +10,7 @@ import pytest
 from built_site import DESKTOP, SITE, Visit
 from pdf import ARGUMENTS, PrintError, find_chromium
 from playwright.sync_api import Browser, sync_playwright
+from served import served
 
 
 @pytest.fixture(scope="package")
@@ -22,21 +19,6 @@ def site() -> Path:
     if not (SITE / "index.html").is_file():
         pytest.fail(f"no site in {SITE.relative_to(SITE.parents[1])}: run make book", pytrace=False)
     return SITE
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The folder's address on a server of this machine, with a slash at the end."""
-    handler = functools.partial(QuietHandler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
 
 
 @pytest.fixture(scope="package")
