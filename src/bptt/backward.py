@@ -62,6 +62,7 @@ def bptt(tape: Tape, dO: Tensor) -> Gradients:
         add_outer_products(dW_hx, dz, x)
         add_outer_products(dW_hh, dz, h_before)
         add_outer_products(dW_qh, do, rnn.output_features(h))
+        del dz  # before the next ones are made
     return Gradients(dW_hx, dW_hh, dW_qh, h0=future)
 
 
