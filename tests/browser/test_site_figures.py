@@ -18,9 +18,9 @@ SOON = 3000  # milliseconds
 PICTURE = """(box) => [...box.querySelectorAll("svg[role=img] *")].map((e) => e.outerHTML).join()"""
 # When the figure was drawn again: a slider's position, its value as it is said and as written,
 # what is said of the picture, and how often the figure was drawn
-STATE_SINCE = """(slider, count) => new Promise((done, failed) => {
+STATE_SINCE = """(slider, [count, soon]) => new Promise((done, failed) => {
   const box = slider.closest("[data-explore]");
-  const late = setTimeout(() => failed(new Error("nothing was drawn")), 3000);
+  const late = setTimeout(() => failed(new Error("nothing was drawn")), soon);
   const look = () => {
     if (box.dataset.drawn === count) return requestAnimationFrame(look);
     clearTimeout(late);
@@ -79,6 +79,9 @@ class Figure:
     def picture(self) -> str:
         return self.box.evaluate(PICTURE)
 
+    def sentence(self) -> str:
+        return self.box.locator("figcaption").text_content()
+
     def differing(self, state: dict[str, str]) -> dict[str, str]:
         """The sliders that do not say what ``state`` wants, and what they say."""
         values = self.box.evaluate(VALUES)
@@ -88,7 +91,7 @@ class Figure:
         """Do what must move the figure, and wait until it was drawn: the slider's state then."""
         count = count or self.box.get_attribute("data-drawn")
         action()
-        return slider.evaluate(STATE_SINCE, count)
+        return slider.evaluate(STATE_SINCE, [count, SOON])
 
     def put(self, slider: Locator, value: str) -> None:
         if slider.input_value() != value:
@@ -128,7 +131,6 @@ def figure(place: tuple[Visit, str]) -> Iterator[Figure]:
 def test_every_slider_moves_the_picture_by_keyboard(figure: Figure) -> None:
     """Each position has a value of its own; over the range picture and sentence change."""
     assert figure.sliders.count() > 0
-    sentence_at_the_start = figure.box.locator("figcaption").text_content()
     for slider in figure.sliders.all():
         start, name = slider.input_value(), slider.get_attribute("name")
         last = slider.get_attribute("max")
@@ -147,8 +149,8 @@ def test_every_slider_moves_the_picture_by_keyboard(figure: Figure) -> None:
         assert len(set(values)) == len(values), f"{name}: values that read the same: {values}"
         assert figure.picture() != first, f"{name} does not move the picture"
         assert len(set(sentences)) > 1, f"{name} does not change the sentence"
+        expect(figure.live).to_have_text(sentences[-1], timeout=SOON)
         figure.put(slider, start)
-    expect(figure.live).to_have_text(sentence_at_the_start, timeout=SOON)
 
 
 def test_every_slider_moves_the_picture_by_mouse(figure: Figure) -> None:
@@ -161,6 +163,7 @@ def test_every_slider_moves_the_picture_by_mouse(figure: Figure) -> None:
         figure.drag_to_the_end(slider)
         expect(slider).to_have_attribute("aria-valuetext", value, timeout=SOON)
         assert figure.picture() != picture, f"{name} does not move the picture"
+        expect(figure.live).to_have_text(figure.sentence(), timeout=SOON)
         figure.put(slider, start)
 
 
@@ -203,3 +206,4 @@ def test_every_link_in_the_prose_sets_the_state_that_it_names(
         figure.after(partial(figure.page.keyboard.press, "Enter"), figure.sliders.first)
         assert not figure.differing(state)
         expect(figure.box).to_be_in_viewport()
+        expect(figure.live).to_have_text(figure.sentence(), timeout=SOON)
